@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyarrow import parquet
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils import get_tags
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -39,6 +39,7 @@ from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
 from netmorph.errors import ClientError, RefusedRequest
 from netmorph.predictor import Predictor
+from netmorph.signal_lists import together
 from netmorph.target import Target
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -184,8 +185,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             return None
         if not isinstance(given, tuple | list) or len(given) != 2:
             raise ValueError("validation is not a pair; expected (X, y)")
-        X, y = given
-        x = validate_data(self, X, reset=False, **self._checks)
+        X, y = self._given(given[0]), given[1]
+        x = self._checked(X)
         targets = self._targets(np.asarray(y))
         if len(targets) != len(x):
             raise ValueError(
@@ -193,6 +194,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                 "for each example"
             )
         return _Examples(X, x, targets)
+
+    def _given(self, X: ArrayLike) -> ArrayLike:
+        """The examples in a form that scikit-learn can check."""
+        return X
+
+    def _checked(self, X: ArrayLike) -> NDArray[Any]:
+        """The examples as an array; raises ValueError where they are unlike those of `fit`."""
+        return np.asarray(validate_data(self, X, reset=False, **self._checks))
 
     @abstractmethod
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -202,7 +211,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _loaded(self, X: ArrayLike) -> Iterator[tuple[Predictor, NDArray[Any]]]:
         """The network, and the examples of a prediction as it reads them."""
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False, **self._checks)
+        X = self._given(X)
+        x = self._checked(X)
         network = predictor.load(self._archive)
         with predictor.wrong_input_is_value_error():
             yield network, self._inputs(network, X, x)
@@ -301,6 +311,7 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        X = self._given(X)
         keys = _split_keys(groups, times, X)
         if np.ndim(y) == 2 and np.shape(y)[1] > 1:
             return self._fit_labels(X, y, keys, validation)
@@ -388,6 +399,7 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the targets or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        X = self._given(X)
         keys = _split_keys(groups, times, X)
         several = get_tags(self).target_tags.multi_output
         x, y = validate_data(self, X, y, multi_output=several, y_numeric=True, **self._checks)
@@ -450,7 +462,29 @@ class _Images(_Arrays):
 
 
 class _Signals(_Arrays):
-    """Examples are signals."""
+    """Examples are signals, of which shorter ones end with NaN."""
+
+    _checks: ClassVar[dict[str, Any]] = _Arrays._checks | {"ensure_all_finite": "allow-nan"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _given(self, X: ArrayLike) -> ArrayLike:
+        return together(X, self.layout)
+
+    def _checked(self, X: ArrayLike) -> NDArray[Any]:
+        """The signals; the network checks their shape, as their length may differ."""
+        return np.asarray(check_array(X, **self._checks))
+
+    def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
+        if network.padded is None and x.dtype.kind == "f" and np.isnan(x).any():
+            raise ValueError(
+                f"found signals of different lengths, or NaN; expected finite ones of the length "
+                f"{network.shape[-1]}, as all signals of fit had it"
+            )
+        return super()._inputs(network, given, x)
 
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         if self.layout not in (None, "NL", "NCL", "NLC"):
@@ -635,7 +669,9 @@ class ImageClassifier(_Classifier, _Images):
 class SignalClassifier(_Classifier, _Signals):
     """A search for a classifier of signals, (N, length) or (N, channels, length).
 
-    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
+    `layout="NLC"` is for (N, length, channels). Signals of different lengths are a list of arrays,
+    or an array in which the shorter ones end with NaN in all channels. The attributes are those of
+    `ImageClassifier`.
     """
 
 

@@ -29,6 +29,8 @@ class Predictor(Protocol):
     """A network that is ready to predict."""
 
     classes: list[str]
+    shape: tuple[int, ...]  # of one example
+    padded: str | None  # the axes of signals of different lengths
     table: Any  # of a network for tables: turns rows into what it reads
     text: Any  # of a network for texts: likewise
 

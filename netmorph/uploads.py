@@ -28,10 +28,10 @@ _SUFFIXES = _IMAGES | {".npy", ".npz", ".gif", ".tif", ".tiff", ".heic", ".avif"
                        ".arrow"}  # fmt: skip
 _DESCRIPTIONS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-_PACKED = (".gz", ".bz2", ".xz")  # behind the suffix of a table
+_PACKED = (".gz", ".bz2", ".xz", ".zst")  # behind the suffix of a table
 _IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
 _FILE = re.compile(
-    r".*\.(npz|npy|zip|gz|bz2|xz|tgz|tar|csv|tsv|parquet|jsonl|ndjson|"
+    r".*\.(npz|npy|zip|gz|bz2|xz|zst|tgz|tar|csv|tsv|parquet|jsonl|ndjson|"
     r"h5|pkl|pt|mat)",
     re.IGNORECASE,
 )

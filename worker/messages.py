@@ -72,6 +72,14 @@ class Progress(BaseModel):
     step: int
 
 
+class Reading(BaseModel):
+    """Data are read before the first step; sent about every half second meanwhile."""
+
+    model_config = _STRICT
+
+    event: Literal["reading"] = "reading"
+
+
 class EpochEnded(EpochMetrics):
     """One epoch has ended."""
 
@@ -111,7 +119,7 @@ class Ended(TrialOutcome):
 
 
 Event = Annotated[
-    Ready | Progress | EpochEnded | CheckpointStored | Interrupted | Ended,
+    Ready | Reading | Progress | EpochEnded | CheckpointStored | Interrupted | Ended,
     Field(discriminator="event"),
 ]
 

@@ -218,10 +218,14 @@ def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> He
     return None if row is None else Held(row.trial_id, row.attempt, row.token)
 
 
+#: Until the first step a worker reads its data: the time of the training does not run meanwhile.
+_NOT_BEGUN = "step = 0 AND epochs = 0 AND :step = 0"
 _ANSWER = """
 SELECT searches.status AS search_status, searches.reason AS search_reason,
     trials.stopping, kind = 'export' AS is_export,
-    coalesce(stop_at <= now(), false) AS late {notify}
+    coalesce(stop_at <= now(), false) OR coalesce(kind = 'search'
+        AND searches.started_at + make_interval(secs => trials_deadline) <= now(), false)
+        AS late {notify}
 FROM heard JOIN trials ON trials.id = heard.trial_id
     JOIN searches ON searches.id = trials.search_id
 """
@@ -232,13 +236,18 @@ heard AS (
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
     RETURNING trial_id, attempt, stop_at
 )"""
-_HEARTBEAT = PreparedStatement(
-    f"WITH {_HEARD.format(more=', step = greatest(step, :step)')} {_ANSWER.format(notify='')}"
+_STEP = (
+    f", stop_at = CASE WHEN {_NOT_BEGUN} THEN stop_at + (now() - heard_at) ELSE stop_at END"
+    ", step = greatest(step, :step)"
 )
+_HEARTBEAT = PreparedStatement(f"WITH {_HEARD.format(more=_STEP)} {_ANSWER.format(notify='')}")
 
 
 def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta) -> Answer:
-    """Renew a lease; the answer says whether to continue."""
+    """Renew a lease; the answer says whether to continue.
+
+    Before the first step the limit of the training moves on with the clock.
+    """
     values = {
         "trial_id": trial_id,
         "attempt": beat.attempt,

@@ -147,19 +147,23 @@ LIMIT {MOST_EARLIER}
 """)
 
 
-_HOLD_CLOCKS = text("""
+_HOLD_CLOCKS = text(f"""
 UPDATE searches SET started_at = now()
 WHERE status IN ('running', 'paused') AND trials_deadline IS NOT NULL
     AND started_at < now() - interval '1 s'
     AND NOT EXISTS (
-        SELECT FROM trials WHERE search_id = searches.id AND trials.started_at IS NOT NULL)
+        SELECT FROM trials LEFT JOIN leases ON leases.trial_id = trials.id
+        WHERE search_id = searches.id AND trials.started_at IS NOT NULL
+            AND (trials.status NOT IN ({listed(LIVE_TRIAL)}) OR trials.attempt > 1
+                OR trials.epochs_spent > 0 OR leases.step > 0 OR leases.epochs > 0))
 """)
 
 
 def hold_clocks(session: Session) -> None:
-    """Let the time of searches begin with their first lease: before it no worker was free.
+    """Let the time of searches begin with the first step of a trial.
 
-    Until then a search has started just now.
+    Before it no worker was free, or the first one reads the data. Until then a search has started
+    just now. A trial whose first attempt failed has begun: no search waits without end.
     """
     session.execute(_HOLD_CLOCKS)
 

@@ -1,4 +1,4 @@
-"""Files packed by gzip, bzip2 or xz are unpacked into a temporary file, within limits."""
+"""Files packed by gzip, bzip2, xz or zstd are unpacked into a temporary file, within limits."""
 
 import bz2
 import gzip
@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from core.data.files import ReadLimits
+import pyarrow as pa
+
+from core.data.files import ReadLimits, SingleFile
 from core.errors import InvalidDataset
 
 _BLOCK = 2**20  # bytes
@@ -18,8 +20,9 @@ _PACKED: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
     b"BZh": ("bzip2", bz2.BZ2File),
     b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstd", lambda file: _zstd(file)),
 }
-SUFFIXES = (".gz", ".bz2", ".xz")
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
@@ -50,6 +53,11 @@ def unpacked(file: BinaryIO, limits: ReadLimits) -> Iterator[BinaryIO]:
 def without_suffix(name: str) -> str:
     """The name of a file before it was packed."""
     return next((name[: -len(one)] for one in SUFFIXES if name.lower().endswith(one)), name)
+
+
+def _zstd(file: BinaryIO) -> Any:
+    """A reader of the plain bytes; closing it leaves the file open."""
+    return pa.CompressedInputStream(SingleFile(file).reopened(), "zstd")
 
 
 def _most(file: BinaryIO, limits: ReadLimits) -> int:

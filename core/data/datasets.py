@@ -67,15 +67,15 @@ class Arrays:
         return MULTI_LABEL if is_matrix else CLASSIFICATION
 
 
-def validate(arrays: Arrays) -> None:
+def validate(arrays: Arrays, on_block: scratch.OnBlock = scratch.nothing) -> None:
     """Raise InvalidDataset unless a network can be trained and tested on the arrays."""
     if arrays.task == REGRESSION:
-        _check_shapes(arrays)
+        _check_shapes(arrays, on_block)
         _check_all_targets(arrays)
     elif arrays.task == MULTI_LABEL:
-        _check_label_sets(arrays)
+        _check_label_sets(arrays, on_block)
     else:
-        _check_classes(arrays)
+        _check_classes(arrays, on_block)
     _check_rule(arrays)
 
 
@@ -96,22 +96,22 @@ def _check_rule(arrays: Arrays) -> None:
         )
 
 
-def _check_shapes(arrays: Arrays) -> None:
+def _check_shapes(arrays: Arrays, on_block: scratch.OnBlock) -> None:
     """Raise InvalidDataset unless both splits hold examples of one shape."""
     if arrays.x_train.shape[1:] != arrays.x_test.shape[1:]:
         raise InvalidDataset(
             f"training examples have shape {arrays.x_train.shape[1:]}, "
             f"test examples {arrays.x_test.shape[1:]}; expected the same"
         )
-    _check_examples("train", arrays.x_train)
-    _check_examples("test", arrays.x_test)
+    _check_examples("train", arrays.x_train, on_block)
+    _check_examples("test", arrays.x_test, on_block)
 
 
-def _check_classes(arrays: Arrays) -> None:
+def _check_classes(arrays: Arrays, on_block: scratch.OnBlock) -> None:
     classes = len(arrays.class_names)
     if not 2 <= classes <= MAX_CLASSES:
         raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}")
-    _check_shapes(arrays)
+    _check_shapes(arrays, on_block)
     _check_labels("train", arrays.y_train, len(arrays.x_train), classes)
     counts = np.bincount(arrays.y_train, minlength=classes)
     if counts.min() < MIN_TRAIN_PER_CLASS:
@@ -123,12 +123,12 @@ def _check_classes(arrays: Arrays) -> None:
     _check_labels("test", arrays.y_test, len(arrays.x_test), classes)
 
 
-def _check_label_sets(arrays: Arrays) -> None:
+def _check_label_sets(arrays: Arrays, on_block: scratch.OnBlock) -> None:
     """Raise InvalidDataset unless each label can be learned."""
     count = len(arrays.class_names)
     if not 2 <= count <= MAX_CLASSES:
         raise InvalidDataset(f"found {count} label(s); expected 2 to {MAX_CLASSES}")
-    _check_shapes(arrays)
+    _check_shapes(arrays, on_block)
     for split in ("train", "test"):
         x, y = getattr(arrays, f"x_{split}"), getattr(arrays, f"y_{split}")
         if y.shape != (len(x), count) or y.dtype != np.uint8 or y.max() > 1:
@@ -193,7 +193,7 @@ def _check_spread(arrays: Arrays) -> None:
         )
 
 
-def _check_examples(split: str, x: NDArray[Any]) -> None:
+def _check_examples(split: str, x: NDArray[Any], on_block: scratch.OnBlock) -> None:
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InvalidDataset(
             f"{split} examples have shape {x.shape}; "
@@ -203,14 +203,14 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
         raise InvalidDataset(
             f"{split} examples are {x.dtype}; expected uint8, int32, float32 or float64"
         )
-    check_values(x, f"{split} examples")
+    check_values(x, f"{split} examples", on_block)
 
 
-def check_values(x: NDArray[Any], name: str) -> None:
+def check_values(x: NDArray[Any], name: str, on_block: scratch.OnBlock = scratch.nothing) -> None:
     """Raise InvalidDataset unless all values are finite and not too large to compute with."""
     if x.dtype.kind != "f":
         return
-    low, high = scratch.value_range(x)
+    low, high = scratch.value_range(x, on_block)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InvalidDataset(f"{name} hold NaN or infinite values; expected finite ones")
     if (largest := max(-low, high)) > LARGEST_VALUE:
@@ -277,7 +277,7 @@ def _stored(arrays: Arrays) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     return found, metadata
 
 
-def decode(path: Path) -> Arrays:
+def decode(path: Path, on_block: scratch.OnBlock = scratch.nothing) -> Arrays:
     """The data set in a safetensors file; raises CorruptBlob if there is none.
 
     The examples stay in the file, which is mapped into memory: a process may read more of them than
@@ -299,7 +299,7 @@ def decode(path: Path) -> Arrays:
     except (CorruptBlob, TypeError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
     arrays = Arrays(**found, class_names=names, target_names=targets, pieces=pieces, rule=rule)
-    validate(arrays)
+    validate(arrays, on_block)
     return arrays
 
 

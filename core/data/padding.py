@@ -18,18 +18,22 @@ from core.data.layouts import Layout
 def masked(examples: Mapping[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]] | None:
     """Signals of each part with their mask, (N, channels + 1, length).
 
-    None where all have one length, or where NaN stands elsewhere than at the end.
+    All get the length of the longest part. None where all have one length, or where NaN stands
+    elsewhere than at the end.
     """
     signals = {split: axes.channels_first(x) for split, x in examples.items()}
     if axes.kind != "signals" or not any(map(_has_gaps, signals.values())):
         return None
     if not all(map(_end_with_gaps, signals.values())):
         return None
-    return {split: _with_mask(x) for split, x in signals.items()}
+    longest = max(x.shape[2] for x in signals.values())
+    return {split: _with_mask(x, longest) for split, x in signals.items()}
 
 
-def lengths(x: NDArray[Any]) -> NDArray[np.intp]:
+def _lengths(x: NDArray[Any]) -> NDArray[np.intp]:
     """How many steps each signal has up to its last value: (n, channels, length) -> (n,)"""
+    if x.dtype.kind != "f":
+        return np.full(len(x), x.shape[2])
     is_there = ~np.isnan(x).all(axis=1)
     return np.where(is_there.any(axis=1), x.shape[2] - is_there[:, ::-1].argmax(axis=1), 0)
 
@@ -46,16 +50,17 @@ def _end_with_gaps(x: NDArray[Any]) -> bool:
 
 
 def _is_whole(x: NDArray[Any]) -> bool:
-    known = lengths(x)
+    known = _lengths(x)
     is_within = np.arange(x.shape[2]) < known[:, None]
     return bool(known.all() and (np.isfinite(x) == is_within[:, None]).all())
 
 
-def _with_mask(x: NDArray[Any]) -> NDArray[Any]:
-    count, channels, length = x.shape
-    found = scratch.empty((count, channels + 1, length), x.dtype)
+def _with_mask(x: NDArray[Any], length: int) -> NDArray[Any]:
+    count, channels, _ = x.shape
+    kind = np.result_type(x, np.float32)
+    found = scratch.empty((count, channels + 1, length), kind)
     for block in scratch.blocks(x):
-        known = lengths(x[block])[:, None]
+        known = _lengths(x[block])[:, None]
         last = np.minimum(np.arange(length), known - 1)
         found[block, :-1] = np.take_along_axis(x[block], last[:, None], axis=2)
         found[block, -1] = np.arange(length) < known

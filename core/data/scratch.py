@@ -8,7 +8,7 @@ temporary files (`TMPDIR`), which should not be a file system in memory.
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any, BinaryIO
 
@@ -17,8 +17,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from core.errors import DiskFull
 
+#: Called between two blocks of a long reading; what it raises ends the reading.
+OnBlock = Callable[[], None]
+
 SMALL = 2**22  # bytes: an array up to this size is in memory
 _BLOCK = 2**20  # bytes that are read or copied at once
+
+
+def nothing() -> None:
+    """Let a reading go on to its end."""
 
 
 def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
@@ -92,8 +99,11 @@ def copied(
     return found
 
 
-def value_range(x: NDArray[Any]) -> tuple[float, float]:
+def value_range(x: NDArray[Any], on_block: OnBlock = nothing) -> tuple[float, float]:
     """(the least, the greatest) of all values, read once; NaN where any value is."""
-    found = [(x[one].min(), x[one].max()) for one in blocks(x)]
+    found = []
+    for one in blocks(x):
+        found.append((x[one].min(), x[one].max()))
+        on_block()
     low, high = np.array(found).T
     return float(low.min()), float(high.max())

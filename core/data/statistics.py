@@ -12,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.scratch import OnBlock, nothing
+
 Vector = NDArray[np.float64]  # shape: (channels,)
 Indices = NDArray[np.intp]
 
@@ -34,29 +36,33 @@ class ChannelStatistics:
     high: Vector
 
     @classmethod
-    def of(cls, x: NDArray[Any], indices: Indices | None = None) -> Self:
+    def of(
+        cls, x: NDArray[Any], indices: Indices | None = None, on_block: OnBlock = nothing
+    ) -> Self:
         """The statistics of the examples at these indices, by default of all.
 
         They are computed in float64 and relative to each channel's range, so that they are precise
         for tiny values, for huge ones, and for small differences of large ones.
         """
         if x.dtype == np.uint8 and x.shape[1] <= _FEW:
-            return cls._of_bytes(x, indices)
-        low, high = _range(x, indices)
+            return cls._of_bytes(x, indices, on_block)
+        low, high = _range(x, indices, on_block)
         exponent = np.clip(np.frexp(high - low)[1], -1000, 1000)
         unit, per_unit = np.exp2(exponent), np.exp2(-exponent)
-        mean = low + unit * _mean(x, indices, lambda block: _relative(block, low, per_unit))
+        mean = low + unit * _mean(
+            x, indices, on_block, lambda block: _relative(block, low, per_unit)
+        )
         std = unit * np.sqrt(
-            _mean(x, indices, lambda block: np.square(_relative(block, mean, per_unit)))
+            _mean(x, indices, on_block, lambda block: np.square(_relative(block, mean, per_unit)))
         )
         rounding = _ROUNDING * _precision(x.dtype) * np.maximum(-low, high)
         is_constant = high - low <= np.maximum(rounding, _LEAST_RANGE)
         return cls(np.where(is_constant, low, mean), np.where(is_constant, 0.0, std), low, high)
 
     @classmethod
-    def _of_bytes(cls, x: NDArray[np.uint8], indices: Indices | None) -> Self:
+    def _of_bytes(cls, x: NDArray[np.uint8], indices: Indices | None, on_block: OnBlock) -> Self:
         """The statistics of bytes, by how often each of the 256 values occurs: one fast pass."""
-        counts = _counts(x, indices)
+        counts = _counts(x, indices, on_block)
         values, total = np.arange(256.0), counts.sum(axis=1)
         mean = counts @ values / total
         deviations = np.square(values - mean[:, None])
@@ -80,20 +86,20 @@ class ChannelStatistics:
         return bool((is_precise & (size <= most)).all())
 
 
-def _range(x: NDArray[Any], indices: Indices | None) -> tuple[Vector, Vector]:
+def _range(x: NDArray[Any], indices: Indices | None, on_block: OnBlock) -> tuple[Vector, Vector]:
     """The smallest and the largest value of each channel."""
     low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
-    for block in _blocks(x, indices):
+    for block in _blocks(x, indices, on_block):
         low = np.minimum(low, block.min(axis=(0, 2)))
         high = np.maximum(high, block.max(axis=(0, 2)))
     return low, high
 
 
-def _counts(x: NDArray[np.uint8], indices: Indices | None) -> NDArray[np.int64]:
+def _counts(x: NDArray[np.uint8], indices: Indices | None, on_block: OnBlock) -> NDArray[np.int64]:
     """How often each byte occurs in each channel, shape (channels, 256)."""
     counts = np.zeros((x.shape[1], 256), np.int64)
     first = 256 * np.arange(x.shape[1], dtype=np.int32)[:, None]  # of the bins of each channel
-    for block in _blocks(x, indices):
+    for block in _blocks(x, indices, on_block):
         bins = np.bincount((block + first).ravel(), minlength=counts.size)
         counts += bins.reshape(counts.shape)
     return counts
@@ -102,23 +108,25 @@ def _counts(x: NDArray[np.uint8], indices: Indices | None) -> NDArray[np.int64]:
 def _mean(
     x: NDArray[Any],
     indices: Indices | None,
+    on_block: OnBlock,
     of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> Vector:
     """The mean over each channel of a function of blocks."""
     total, count = np.zeros(x.shape[1]), 0
-    for block in _blocks(x, indices):
+    for block in _blocks(x, indices, on_block):
         total += of(block.astype(np.float64)).sum(axis=(0, 2))
         count += len(block) * block.shape[2]
     return total / count
 
 
-def _blocks(x: NDArray[Any], indices: Indices | None) -> Iterator[NDArray[Any]]:
+def _blocks(x: NDArray[Any], indices: Indices | None, on_block: OnBlock) -> Iterator[NDArray[Any]]:
     """The examples, few at a time, as (n, channels, values)."""
     step = max(1, _BLOCK // x[0].size)
     for start in range(0, len(x) if indices is None else len(indices), step):
         part = slice(start, start + step)
         block = x[part] if indices is None else x[indices[part]]
         yield block.reshape(*block.shape[:2], -1)
+        on_block()
 
 
 def _relative(block: NDArray[np.float64], origin: Vector, per_unit: Vector) -> NDArray[np.float64]:

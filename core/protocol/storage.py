@@ -12,9 +12,8 @@ import io
 import os
 import re
 import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol import buckets
 from core.protocol.contracts import BlobRef
+from core.protocol.file_hash import FileHash
 
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 _UNFINISHED_NAME = re.compile(r"\.[0-9a-f]{64}\.[a-z]+\.[0-9a-f]+")  # see `_write_atomically`
@@ -51,6 +51,7 @@ class Storage:
         self._root: str = root.rstrip("/")
         self._is_local = isinstance(filesystem, LocalFileSystem)
         self._verified: set[Path] = set()  # local files whose hash was checked by this process
+        self._begun: dict[Path, FileHash] = {}  # whose check was stopped: it goes on from there
 
     def put(self, kind: BlobKind, data: bytes, suffix: str) -> BlobRef:
         """Store the bytes; storing them again changes nothing, or repairs a damaged copy."""
@@ -102,25 +103,43 @@ class Storage:
         _check(blob, len(data), hashlib.sha256(data).hexdigest())
         return data
 
-    def local_path(self, blob: BlobRef, cache: Path) -> Path:
+    def local_path(
+        self, blob: BlobRef, cache: Path, on_chunk: Callable[[], None] = lambda: None
+    ) -> Path:
         """A local file with the blob's bytes, for memory-mapping; checked once in a process.
 
         The file of a local folder is used itself; from elsewhere the blob is downloaded into
-        `cache`, where a damaged copy is replaced. Raises MissingBlob or CorruptBlob.
+        `cache`, where a damaged copy is replaced. `on_chunk` is called between two pieces of the
+        file; what it raises ends the call, and the next one goes on with the check. Raises
+        MissingBlob or CorruptBlob.
         """
         if self._is_local:
             path = Path(self._path(blob))
             if path not in self._verified:
                 with _missing_is_an_error(blob):
-                    _check(blob, *_size_and_hash(path))
+                    _check(blob, *self._size_and_hash(path, on_chunk))
         else:
             path = cache / blob.key
-            if path not in self._verified and not _is_intact(blob, path):
+            if path not in self._verified and not self._is_intact(blob, path, on_chunk):
                 with self.open(blob) as source, self._failures():
-                    _write_atomically(path, source)
-                _check(blob, *_size_and_hash(path))
+                    _write_atomically(path, source, on_chunk)
+                _check(blob, *self._size_and_hash(path, on_chunk))
         self._verified.add(path)
         return path
+
+    def _size_and_hash(self, path: Path, on_chunk: Callable[[], None]) -> tuple[int, str]:
+        """The size and hash of a file; where its reading is stopped, the next call continues."""
+        begun = self._begun.pop(path, None) or FileHash(path)
+        try:
+            return begun.finish(on_chunk)
+        except BaseException:
+            self._begun[path] = begun
+            raise
+
+    def _is_intact(self, blob: BlobRef, path: Path, on_chunk: Callable[[], None]) -> bool:
+        if not path.exists():
+            return False
+        return self._size_and_hash(path, on_chunk) == (blob.bytes, blob.sha256)
 
     def check(self, blob: BlobRef) -> None:
         """Read a blob of any size to its end; raises MissingBlob or CorruptBlob."""
@@ -230,7 +249,9 @@ def _written_at(entry: dict[str, Any]) -> datetime:
     return moment
 
 
-def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
+def _write_atomically(
+    path: Path, data: bytes | BinaryIO, on_chunk: Callable[[], None] = lambda: None
+) -> None:
     """Write a file so that any reader, also after a crash, sees all of it or none."""
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -238,7 +259,9 @@ def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     try:
         # Not mkstemp, whose files other accounts (API and worker containers) could not read.
         with open(temporary, "xb") as file:
-            shutil.copyfileobj(source, file, _CHUNK)
+            while chunk := source.read(_CHUNK):
+                file.write(chunk)
+                on_chunk()
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -294,7 +317,3 @@ def _check(blob: BlobRef, size: int, sha256: str) -> None:
 def _size_and_hash(path: Path) -> tuple[int, str]:
     with open(path, "rb") as file:
         return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_intact(blob: BlobRef, path: Path) -> bool:
-    return path.exists() and _size_and_hash(path) == (blob.bytes, blob.sha256)

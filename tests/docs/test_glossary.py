@@ -13,8 +13,9 @@ ROOMS = ("core", "api/store", "worker")
 TECHNICAL = {
     "abstract", "answer", "array", "arrays", "avg", "callbacks", "client", "column", "config",
     "connection", "context", "encoded", "encoder", "events", "file", "filter", "global", "guarded",
-    "index", "lanes", "last", "lock", "max", "memory", "of", "process", "qo", "reader", "redis",
-    "ref", "registry", "rows", "run", "s", "settings", "table", "tar", "transport", "wire",
+    "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process", "qo", "reader",
+    "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",
+    "tar", "transport", "wire",
 }
 # fmt: on
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")

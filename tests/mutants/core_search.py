@@ -107,8 +107,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a damaged file of a local folder is used
         file="core/protocol/storage.py",
-        old="                    _check(blob, *_size_and_hash(path))",
-        new="                    _size_and_hash(path)",
+        old="                    _check(blob, *self._size_and_hash(path, on_chunk))",
+        new="                    self._size_and_hash(path, on_chunk)",
         tests=("tests/core/protocol/test_storage.py",),
     ),
     Mutant(

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -40,6 +42,7 @@ from netmorph import (
 )
 from netmorph.errors import ClientError
 from netmorph.estimators import _Arrays, _Examples, _split_keys
+from netmorph.signal_lists import together
 from tests.netmorph.samples import SEARCH, answering
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
@@ -385,6 +388,105 @@ def test_examples_are_arranged_with_channels_first(
 ) -> None:
     found, name = estimator._arranged(np.zeros(shape))
     assert (found.shape, name) == (arranged, layout)
+
+
+def waves(count: int, channels: int = 1, seed: int = 0) -> tuple[list[NDArray[Any]], Any]:
+    """Slow and fast waves of different lengths, and which they are."""
+    rng = np.random.default_rng(seed)
+    y, lengths = np.arange(count) % 2, rng.integers(12, 33, count)
+    phases = rng.uniform(0, 6, count)
+    found = [
+        np.sin(phase + np.arange(n) * (0.4, 1.3)[fast]) + rng.normal(0, 0.1, (channels, n))
+        for fast, n, phase in zip(y, lengths, phases, strict=True)
+    ]
+    return [one[0] if channels == 1 else one for one in found], y
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_signals_of_different_lengths_are_learned(data_dir, tmp_path, channels) -> None:
+    x, y = waves(240, channels)
+    names = np.array(["slow", "fast"])[y]
+    training = {"epochs": 12, "final_epochs": 12}
+    model = SignalClassifier(data_dir=data_dir, trials=1, training=training)
+
+    model.fit(x[:160], names[:160], validation=(x[160:180], names[160:180]))
+
+    assert model.score(x[180:], names[180:]) > 0.9
+    new, labels = waves(30, channels, seed=1)
+    new.append(np.concatenate([new[0]] * 4, axis=-1))  # longer than all of training
+    found = model.predict_proba(new)
+    assert (model.classes_[found.argmax(axis=1)][:-1] == np.array(["slow", "fast"])[labels]).all()
+    as_array = together(new, None)
+    np.testing.assert_array_equal(model.predict_proba(as_array), found)
+    np.testing.assert_allclose(model.predict_proba(new[:1]), found[:1], atol=1e-5)
+    folder = model.export(tmp_path / "net")
+    np.save(tmp_path / "x.npy", as_array)
+    layout = ["--layout", "NL"] if channels == 1 else []
+    command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "x.npy"), *layout]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert [model.classes_[int(k)] for k in said] == model.predict(new).tolist()
+    as_array[0, ..., 2] = np.nan
+    with pytest.raises(ValueError, match="NaN only at the end of all channels"):
+        model.predict(as_array)
+    with pytest.raises(ValueError, match="or let NaN stand only at the end of all channels"):
+        model.fit(as_array, np.arange(31) % 2)
+
+
+def test_signals_of_one_length_predict_no_others(data_dir) -> None:
+    x, y = np.random.default_rng(0).normal(size=(40, 2, 9)), np.arange(40) % 2
+    model = SignalRegressor(data_dir=data_dir, **TINY).fit(list(x), y + x[:, 0, 0])
+
+    assert model.predict(x[:3]).shape == (3,)
+    with pytest.raises(ValueError, match="signals of different lengths, or NaN; expected finite"):
+        model.predict([x[0], x[1, :, :5]])
+    with pytest.raises(ValueError, match=r"expected \(N, 2, 9\)"):
+        model.predict(x[:, :, :8])
+
+
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=6),
+    channels=st.integers(0, 3),
+    layout=st.sampled_from([None, "NCL", "NLC"]),
+    as_objects=st.booleans(),
+)
+def test_signals_in_a_list_are_one_array_with_nan_at_the_end(
+    lengths: list[int], channels: int, layout: str | None, as_objects: bool
+) -> None:
+    """0 channels: the signals have one axis."""
+    shape = {"NLC": lambda n: (n, channels)}.get(str(layout), lambda n: (channels, n))
+    arrays = [np.random.default_rng(n).normal(size=shape(n) if channels else n) for n in lengths]
+    given_: Any = [one.tolist() for one in arrays]
+    if as_objects:
+        given_ = np.empty(len(arrays), object)
+        for k, one in enumerate(arrays):
+            given_[k] = one
+
+    found = np.asarray(together(given_, layout))
+
+    axis = 0 if not channels or layout == "NLC" else 1
+    assert found.shape[1 + axis] == max(lengths)
+    for one, row in zip(arrays, found, strict=True):
+        there, gap = np.split(row, [one.shape[axis]], axis=axis)
+        np.testing.assert_array_equal(there, one)
+        assert np.isnan(gap).all()
+
+
+@pytest.mark.parametrize(
+    ("signals", "message"),
+    [
+        ([[1.0, 2.0], []], r"signal 1 is empty, of shape \(0,\)"),
+        ([[1.0, 2.0], ["a"]], "signal 1 has shape \\(1,\\) and type <U1; expected numbers"),
+        ([[[1.0], [2.0]], [[1.0], [2.0, 3.0]]], "signal 1 has shape .* all channels of one length"),
+        (
+            [[[1.0], [2.0]], [[1.0, 2.0]]],
+            r"signal 1 has shape \(1, 2\), signal 0 has \(2, 1\); exp",
+        ),
+        ([[1.0, 2.0], [[1.0, 2.0]]], r"signal 1 has shape \(1, 2\), signal 0 has \(2,\)"),
+    ],
+)
+def test_other_lists_are_no_signals(signals: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SignalClassifier().fit(signals, [0, 1])
 
 
 @pytest.mark.parametrize("estimator", [ImageClassifier(), TabularClassifier(), ImageRegressor()])

@@ -44,7 +44,7 @@ class HeldLease:
         on_answer: Callable[[Answer], None],
         clock: Callable[[], float] = monotonic,  # seconds
     ) -> None:
-        self.step = 0  # sent with the next heartbeat
+        self._step = 0  # sent with the next heartbeat
         self._controller = controller
         self._order = order
         self._clock = clock
@@ -72,6 +72,13 @@ class HeldLease:
         if error is not None:
             self.abandon()
         self.finish()
+
+    def set_step(self, step: int) -> None:
+        """Say how many steps were made; the first is reported at once, as time counts from it."""
+        if step > self._step == 0:
+            self._heartbeat_due = self._clock()
+            self._wake.set()
+        self._step = step
 
     def report(self, report: EpochMetrics | Checkpoint) -> None:
         """Send an epoch or a checkpoint soon; a report that fails is sent again, in order."""
@@ -120,7 +127,7 @@ class HeldLease:
     def _send_heartbeat(self) -> None:
         sent_at = self._clock()
         try:
-            answer = self._controller.heartbeat(self._order, self.step, self._timeout)
+            answer = self._controller.heartbeat(self._order, self._step, self._timeout)
         except Refused as error:
             raise ControllerUnreachable(f"the controller refuses the heartbeat: {error}") from error
         self._heartbeat_due = sent_at + self._heartbeat_seconds

@@ -9,7 +9,7 @@ from enum import Enum
 from core.protocol.contracts import Action, Answer, TrainOrder, TrialOutcome
 from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.trainer_process import EndOfEvents, Notice
-from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
+from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Reading, Stop
 
 _END_STATUSES = frozenset(
     {TrialStatus.COMPLETED, TrialStatus.STOPPED, TrialStatus.INFEASIBLE, TrialStatus.FAILED}
@@ -51,6 +51,7 @@ class TrainingMonitor:
     step: int = 0
     epochs: int = 0
     progress_at: float = field(init=False)
+    begun_at: float | None = None  # when its first step was reported
     epoch_began: float = field(init=False)
     longest_epoch: float = 0.0  # seconds; the present epoch counts until its last progress
     request: Answer | None = None  # the first answer other than `continue`
@@ -76,8 +77,11 @@ class TrainingMonitor:
         """Record one event of the trainer, or one answer of the controller."""
         match notice:
             case Progress(step=step) if step > self.step:
+                self.begun_at = now if self.begun_at is None else self.begun_at
                 self.step = step
                 self._record_progress(now)
+            case Reading():
+                self.progress_at = self.epoch_began = now
             case EpochEnded():
                 self.epochs += 1
                 self._record_progress(now)
@@ -92,9 +96,14 @@ class TrainingMonitor:
                 self._record_request(notice, now)
 
     def enforce_time_limit(self, now: float) -> None:
-        """Request a stop where the training has exceeded its own time limit."""
+        """Request a stop where the training has exceeded its own time limit.
+
+        The time begins with the first step: before it, data are read.
+        """
         limit = self.order.hyperparameters.max_seconds
-        if limit is not None and now > self.started + limit + self.hang_seconds:
+        if limit is None or self.begun_at is None:
+            return
+        if now > self.begun_at + limit + self.hang_seconds:
             reason = f"past its limit of {limit:g} s"
             self._record_request(Answer(action=Action.STOP, reason=reason), now)
 

@@ -142,7 +142,7 @@ class TrialSupervisor:
             now = monotonic()
             if notice is not None:
                 monitor.observe(notice, now)
-                lease.step = monitor.step
+                lease.set_step(monitor.step)
             if isinstance(notice, EpochEnded | CheckpointStored):
                 lease.report(notice)
             monitor.enforce_time_limit(now)

@@ -51,4 +51,5 @@ class TrainingCallbacks:
     on_step: Callable[[int], None]
     on_epoch: Callable[[EpochMetrics], None]
     on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
+    on_read: Callable[[], None] = lambda: None  # between two pieces of the data
     should_hand_back: Callable[[], bool] = lambda: False  # the worker shuts down

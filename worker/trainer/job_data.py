@@ -1,5 +1,6 @@
 """The examples of a job: read from storage, split, and on the device."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.data import datasets
 from core.data.datasets import Arrays
+from core.data.scratch import OnBlock, nothing
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
@@ -46,20 +48,88 @@ class DataReader:
     """Reads the examples of jobs and keeps those of the last one.
 
     The trials of a search train on the same examples in the same form; preparing a large data set
-    takes longer than a hundred steps of a small network.
+    takes longer than a hundred steps of a small network. The statistics of the last examples are
+    kept by themselves: a reading that was stopped, and a final fit, do not compute them again.
     """
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
         self._data: JobData | None = None
+        self._statistics: tuple[tuple[str, str], Normalisation] | None = None
 
-    def read(self, job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
-        """The data set of the job, split and on the device."""
+    def read(
+        self,
+        job: TrainJob,
+        storage: Storage,
+        cache: Path,
+        compute: Compute,
+        on_block: OnBlock = nothing,
+    ) -> JobData:
+        """The data set of the job, split and on the device.
+
+        `on_block` is called between two pieces of the file; what it raises ends the reading, and
+        the next one does not repeat what was checked and computed.
+        """
         key = _cache_key(job, compute)
         if self._data is None or key != self._key:
             self._data = None  # memory may not suffice for two large data sets
-            self._data, self._key = _read(job, storage, cache, compute), key
+            arrays = _arrays(job, storage, cache, on_block)
+            self._data, self._key = self._prepared(job, arrays, compute, on_block), key
         return self._data
+
+    def _normalisation(
+        self, job: TrainJob, x: NDArray[Any], indices: Indices, on_block: OnBlock
+    ) -> Normalisation:
+        """The normalisation by the statistics of these examples of the job's data set."""
+        key = (job.dataset.key, hashlib.sha256(indices.tobytes()).hexdigest())
+        if self._statistics is None or self._statistics[0] != key:
+            self._statistics = key, Normalisation.of(x, indices, on_block)
+        return self._statistics[1]
+
+    def _prepared(
+        self, job: TrainJob, arrays: Arrays, compute: Compute, on_block: OnBlock
+    ) -> JobData:
+        """The examples of the job, split and on the device."""
+        h = job.hyperparameters
+        trained, validation = arrays.rule.validation(
+            arrays.y_train, h.validation_fraction, h.split_seed
+        )
+        chosen, held_out = _split(job, arrays, trained, validation)
+        # Inherited weights mean the same only under the statistics that they were trained with.
+        described = trained if job.continues_parent else chosen
+        is_text = job.dataset_spec.text is not None
+        normalisation = (
+            TOKENS if is_text else self._normalisation(job, arrays.x_train, described, on_block)
+        )
+        _warn_of_constant(job, normalisation)
+
+        stay_in_file = not fits(arrays.x_train.nbytes + arrays.x_test.nbytes, compute.device)
+
+        def examples(x: NDArray[Any], y: NDArray[Any], **options: Any) -> Examples:
+            options = {"channels_last": compute.channels_last} | options
+            return Examples(
+                x, y, normalisation, compute.device, stay_in_file=stay_in_file, **options
+            )
+
+        names = arrays.target_names
+        targets = TargetScale.of(arrays.y_train, described, names) if names else None
+        x, y, y_test = arrays.x_train, arrays.y_train, arrays.y_test
+        if targets is not None:
+            y, y_test = targets.standardised(y), targets.standardised(y_test)
+        y, y_test = (LOSSES[job.task].prepared(one) for one in (y, y_test))
+        augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
+        return JobData(
+            training=examples(x, y, indices=chosen, **augmented),
+            validation=examples(x, y, indices=held_out) if len(held_out) else None,
+            test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
+            y_train=y,
+            targets=targets,
+            loss=_loss(job, arrays, targets),
+            normalisation=normalisation,
+            inputs=TrainedInputs.of(x, described, normalisation, targets, arrays.pieces, on_block)
+            if job.makes_export
+            else None,
+        )
 
 
 def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
@@ -80,56 +150,16 @@ class UnreadableDataset(BlobError):
         self.blob = blob
 
 
-def _arrays(job: TrainJob, storage: Storage, cache: Path) -> Arrays:
+def _arrays(job: TrainJob, storage: Storage, cache: Path, on_block: OnBlock) -> Arrays:
     """The arrays of the job's data set; raises UnreadableDataset where storage has lost them."""
     try:
-        path = storage.local_path(job.dataset, cache)
+        path = storage.local_path(job.dataset, cache, on_block)
         if not path.exists():  # it was there when it was checked, for an earlier trial
             raise MissingBlob(f"nothing is stored under {job.dataset.key}")
     except BlobError as error:
         message = f"the data set {job.dataset_name} cannot be read: {error}"
         raise UnreadableDataset(job.dataset, message) from error
-    return datasets.decode(path)
-
-
-def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
-    arrays = _arrays(job, storage, cache)
-    h = job.hyperparameters
-    trained, validation = arrays.rule.validation(
-        arrays.y_train, h.validation_fraction, h.split_seed
-    )
-    chosen, held_out = _split(job, arrays, trained, validation)
-    # Inherited weights mean the same only under the statistics that they were trained with.
-    described = trained if job.continues_parent else chosen
-    is_text = job.dataset_spec.text is not None
-    normalisation = TOKENS if is_text else Normalisation.of(arrays.x_train, described)
-    _warn_of_constant(job, normalisation)
-
-    stay_in_file = not fits(arrays.x_train.nbytes + arrays.x_test.nbytes, compute.device)
-
-    def examples(x: NDArray[Any], y: NDArray[Any], **options: Any) -> Examples:
-        options = {"channels_last": compute.channels_last} | options
-        return Examples(x, y, normalisation, compute.device, stay_in_file=stay_in_file, **options)
-
-    names = arrays.target_names
-    targets = TargetScale.of(arrays.y_train, described, names) if names else None
-    x, y, y_test = arrays.x_train, arrays.y_train, arrays.y_test
-    if targets is not None:
-        y, y_test = targets.standardised(y), targets.standardised(y_test)
-    y, y_test = (LOSSES[job.task].prepared(one) for one in (y, y_test))
-    augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
-    return JobData(
-        training=examples(x, y, indices=chosen, **augmented),
-        validation=examples(x, y, indices=held_out) if len(held_out) else None,
-        test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
-        y_train=y,
-        targets=targets,
-        loss=_loss(job, arrays, targets),
-        normalisation=normalisation,
-        inputs=TrainedInputs.of(x, described, normalisation, targets, arrays.pieces)
-        if job.makes_export
-        else None,
-    )
+    return datasets.decode(path, on_block)
 
 
 def _loss(job: TrainJob, arrays: Arrays, targets: TargetScale | None) -> AbstractLoss:

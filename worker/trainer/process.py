@@ -30,6 +30,7 @@ from worker.messages import (
     Interrupt,
     Interrupted,
     Progress,
+    Reading,
     Ready,
     Train,
 )
@@ -102,7 +103,13 @@ def callbacks(
     connection: SupervisorConnection, clock: Callable[[], float] = time.monotonic
 ) -> TrainingCallbacks:
     """Callbacks that send progress now and then and every epoch, and that obey stops."""
-    sent_at = float("-inf")
+    sent_at = read_at = float("-inf")
+
+    def on_read() -> None:
+        nonlocal read_at
+        if clock() - read_at >= _PROGRESS_SECONDS:
+            read_at = clock()
+            connection.send(Reading())
 
     def on_step(step: int) -> None:
         nonlocal sent_at
@@ -121,6 +128,7 @@ def callbacks(
         on_step=on_step,
         on_epoch=on_epoch,
         on_checkpoint=on_checkpoint,
+        on_read=on_read,
         should_hand_back=connection.interrupt.is_set,
     )
 

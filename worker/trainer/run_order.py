@@ -1,12 +1,20 @@
 """Carrying out one order: decode it, train its network, store the weights, describe the ending."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import torch
 
-from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput, OutOfMemory
+from core.errors import (
+    BlobError,
+    ExportMismatch,
+    InfeasibleTrial,
+    InvalidInput,
+    NetmorphError,
+    OutOfMemory,
+)
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
 from core.protocol.proofs import proof
@@ -37,6 +45,10 @@ from worker.trainer.training.loop import Outcome, TrainingInterrupted, train
 from worker.trainer.training.state import State
 
 
+class ReadingStopped(NetmorphError):
+    """The training was stopped before its first step; what was read is kept for the next one."""
+
+
 def run_order(
     order: TrainOrder, environment: TrainingEnvironment, callbacks: TrainingCallbacks
 ) -> Ended:
@@ -56,6 +68,8 @@ def run_order(
             reason=str(error),
             out_of_memory=isinstance(error, OutOfMemory),
         )
+    except ReadingStopped as error:
+        return Ended(status=TrialStatus.STOPPED, reason=str(error))
     except DamagedWeights as error:
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False, damaged=error.blob)
     except UnreadableDataset as error:  # no fault of the trial
@@ -71,7 +85,8 @@ def _run(
 ) -> Ended:
     begun = checkpoints.read(job, environment.storage, environment.here)
     compute = begun.compute or environment.compute(job)
-    data = environment.reader.read(job, environment.storage, environment.cache, compute)
+    on_block = partial(_go_on_reading, callbacks)
+    data = environment.reader.read(job, environment.storage, environment.cache, compute, on_block)
     run = JobRun(
         job=job,
         environment=environment,
@@ -92,6 +107,15 @@ def _run(
         facts["weights"] = storage.put("weights", weights, "safetensors")
         facts["weights_proof"] = proof(token, weights)
     return _ended(run, trained).model_copy(update=facts)
+
+
+def _go_on_reading(callbacks: TrainingCallbacks) -> None:
+    """Say that data are read; raises ReadingStopped or TrainingInterrupted where that is to end."""
+    callbacks.on_read()
+    if callbacks.should_stop():
+        raise ReadingStopped("stopped while it read its data, before the first step")
+    if callbacks.should_hand_back():
+        raise TrainingInterrupted("it was reading its data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ class Parquet(AbstractFormat):
     """A Parquet file."""
 
     description = (
-        "a Parquet file of numbers, texts, truth values and dates, one column of labels; or a "
+        "a Parquet file of numbers, texts, truth values and dates, or of lists of numbers, with a "
+        "column of labels; or a "
         "folder or zip of its parts, as in train-0.parquet, train-1.parquet and test.parquet"
     )
 

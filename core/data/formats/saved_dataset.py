@@ -20,6 +20,7 @@ from core.data.files import UNREADABLE, Files, ReadLimits, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.formats.images import ImageFile, read_listed
 from core.data.formats.parquet import as_categories
+from core.data.nested_lists import array_of, is_list
 from core.data.part_names import PARTS, TRAIN
 from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed, names_of
@@ -51,9 +52,9 @@ class SavedDataset(AbstractFormat):
         label = saved.label(options.target)
         if images := saved.of_type("Image"):
             return _images(saved, _only(images, "images"), label, limits, options)
-        arrays = [name for name in saved.columns if _is_list(saved.schema.field(name).type)]
+        arrays = [name for name in saved.columns if is_list(saved.schema.field(name).type)]
         if arrays and label not in arrays:
-            return _arrays(saved, _only(arrays, "arrays"), label, options)
+            return _arrays(saved, _only(arrays, "arrays"), label, limits, options)
         return saved.table()
 
 
@@ -133,11 +134,6 @@ class _Saved:
 
 def _type_of(feature: Any) -> str:
     return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -253,56 +249,14 @@ def _images(
     return _labelled(saved, parts, column, label, raw, options)
 
 
-def _arrays(saved: _Saved, column: str, label: str, options: ReadOptions) -> RawData:
+def _arrays(
+    saved: _Saved, column: str, label: str, limits: ReadLimits, options: ReadOptions
+) -> RawData:
     parts = {
-        part: _array(one.column(column).combine_chunks(), column, options.layout)
+        part: array_of(one.column(column), column, options.layout, limits.bytes)
         for part, one in saved.parts.items()
     }
     return _labelled(saved, parts, column, label, RawData(parts={}), options)
-
-
-def _array(cells: pa.Array, column: str, layout: str | None) -> NDArray[Any]:
-    """Nested lists of equal lengths as an array; shorter signals end with NaN."""
-    given, shape = cells, [len(cells)]
-    while _is_list(cells.type):
-        lengths = np.unique(compute.list_value_length(cells).to_numpy(zero_copy_only=False))
-        if len(lengths) > 1 and layout is not None and "L" in layout:
-            return _signals(given, column, layout.index("L") - 1)
-        if len(lengths) != 1 or not lengths[0] > 0:
-            raise InvalidDataset(
-                f"column {shown_text(column)} holds lists of {len(lengths)} lengths; expected one "
-                "length in all rows: pad or cut them, or say that they are signals over time by "
-                "the layout NL, NLC or NCL"
-            )
-        shape.append(int(lengths[0]))
-        cells = cells.flatten()
-    if cells.null_count or not (
-        pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)
-    ):
-        raise InvalidDataset(
-            f"column {shown_text(column)} holds lists of {cells.type} with {cells.null_count} "
-            "missing values; expected numbers without gaps"
-        )
-    return np.asarray(cells.to_numpy(zero_copy_only=False)).reshape(shape)
-
-
-def _signals(cells: pa.Array, column: str, axis: int) -> NDArray[Any]:
-    """Lists of which those of an axis have several lengths: NaN fills the shorter ones."""
-    try:
-        rows = [np.asarray(row, np.float64) for row in cells.to_pylist()]
-        longest = max(row.shape[axis] for row in rows)
-        shape = (*rows[0].shape[:axis], longest, *rows[0].shape[axis + 1 :])
-        found = np.full((len(rows), *shape), np.nan)
-        for target, row in zip(found, rows, strict=True):
-            if (*row.shape[:axis], longest, *row.shape[axis + 1 :]) != shape:
-                raise ValueError(row.shape)
-            np.moveaxis(target, axis, 0)[: row.shape[axis]] = np.moveaxis(row, axis, 0)
-    except (ValueError, TypeError, IndexError):
-        raise InvalidDataset(
-            f"column {shown_text(column)} holds lists that are no signals; expected numbers, with "
-            "lists of different lengths only along the time"
-        ) from None
-    return found
 
 
 def _labelled(

@@ -1,16 +1,16 @@
 """What the arrays of a file mean, as far as the options do not say it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from core.data.division import divided
+from core.data.division import Division, divided
 from core.data.formats import Part, RawData, ReadOptions
 from core.data.intake.assembly import Intake, about_validation, arranged, of_arrays
 from core.data.intake.examples import check_lengths, prepared, types_of
-from core.data.intake.labels import understand_labels
+from core.data.intake.labels import Labels, understand_labels
 from core.data.intake.texts import of_texts
 from core.data.layouts import Layout, layout_of
 from core.data.padding import masked
@@ -30,29 +30,40 @@ def understand_arrays(
     """What the arrays of a file mean, as far as the options do not say it."""
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
-    values = types_of(examples)
-    notes: list[str] = []
-    stored, padded = axes, None
-    if (signals := masked(examples, axes)) is not None:
-        examples, stored, padded = signals, Layout("NCL", axes.reason), axes.letters
-        notes.append(PADDED)
     found = {split: part.y for split, part in raw.parts.items()}
     labels = understand_labels(found, options.task or raw.task, raw.class_names)
     if labels.target_names and raw.target_names:
         labels = replace(labels, target_names=raw.target_names)
-    (x, dtype), numbers = prepared(examples, stored), dict(labels.numbers)
-    check_lengths(x, numbers)
+    check_lengths(examples, labels.numbers)
     keys = raw.keys or _keys_in(raw.parts)
-    division = divided(numbers, labels.class_names, keys, options.split_seed)
-    arrays = replace(
-        arranged(x, numbers, labels, division, dtype), layout=stored.letters,
-        image_mode=raw.image_mode, padded=padded,
+    division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    return of_examples(
+        kind, examples, axes, labels, division,
+        notes=raw.notes, warnings=raw.warnings, image_mode=raw.image_mode,
     )  # fmt: skip
-    notes += [*raw.notes, *labels.notes, *about_validation(division)]
-    warnings = [axes.warning, *raw.warnings, *labels.warnings, *division.warnings]
+
+
+def of_examples(
+    kind: str, examples: Mapping[str, NDArray[Any]], axes: Layout, labels: Labels,
+    division: Division, *, notes: Sequence[str], warnings: Sequence[str],
+    image_mode: str | None = None,
+) -> Intake:  # fmt: skip
+    """The data set of numeric examples by part, with these axes, and their labels."""
+    values = types_of(examples)
+    stored, padded, about = axes, None, list[str]()
+    if (signals := masked(examples, axes)) is not None:
+        examples, stored, padded = signals, Layout("NCL", axes.reason), axes.letters
+        about.append(PADDED)
+    x, dtype = prepared(examples, stored)
+    arrays = replace(
+        arranged(x, labels.numbers, labels, division, dtype), layout=stored.letters,
+        image_mode=image_mode, padded=padded,
+    )  # fmt: skip
+    doubts = [axes.warning, *warnings, *labels.warnings, *division.warnings]
     return of_arrays(
-        arrays, kind=kind, axes=axes, values=values, test_given=division.test is None, notes=notes,
-        warnings=[one for one in warnings if one], task_reason=labels.reason,
+        arrays, kind=kind, axes=axes, values=values, test_given=division.test is None,
+        notes=[*about, *notes, *labels.notes, *about_validation(division)],
+        warnings=[one for one in doubts if one], task_reason=labels.reason,
         groups=division.groups,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from core.data.intake.arrays import understand_arrays, understand_texts
 from core.data.intake.assembly import Intake
 from core.data.intake.labels import regression_suggested
 from core.data.intake.recognition import hint, unknown
-from core.data.intake.tables import understand_table, understand_text_column
+from core.data.intake.tables import list_columns, understand_table, understand_text_column
 from core.data.tables.table import Table
 from core.errors import InvalidDataset
 
@@ -55,7 +55,8 @@ def _understand(
     kind: str, raw: RawData | Table, limits: ReadLimits, options: ReadOptions
 ) -> Intake:
     if isinstance(raw, Table):
-        check_no_layout(options)
+        if options.text is not None or not list_columns(raw):
+            check_no_layout(options)
         if options.text is not None:
             return understand_text_column(kind, raw, options)
         return understand_table(kind, raw, limits, options)

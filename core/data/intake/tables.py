@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from core.data.division import Division, divided
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
+from core.data.intake.arrays import of_examples
 from core.data.intake.assembly import Intake, about_validation, arranged, of_arrays
 from core.data.intake.examples import prepared
 from core.data.intake.labels import Labels, regression_suggested, understand_labels
 from core.data.intake.texts import of_texts
-from core.data.layouts import Layout
+from core.data.layouts import Layout, layout_of
+from core.data.nested_lists import array_of, is_list
 from core.data.split_keys import SplitKeys
 from core.data.tables.cells import shown
 from core.data.tables.dialect import listed
@@ -53,6 +55,8 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
     table = in_parts(table, _named(options))
     target = target_in(table, options.target, options.task)
     given = target.labels
+    if lists := [name for name in list_columns(table) if name not in target.columns]:
+        return _understand_lists(kind, table, target, lists, limits, options)
     with regression_suggested(given.values, target.task):
         rows = _rows_of(table, target, options)
         labels, division = rows.labels, rows.division
@@ -72,6 +76,42 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
             notes=[*table.notes, *labels.notes, *about_validation(division)],
             warnings=[*given.warnings, *labels.warnings, *found.warnings, *division.warnings],
             task_reason=labels.reason, groups=division.groups,
+        )  # fmt: skip
+
+
+def list_columns(table: Table) -> list[str]:
+    """The names of the columns whose cells are lists."""
+    return [name for name, cells in table.columns.items() if is_list(cells.type)]
+
+
+def _understand_lists(
+    kind: str, table: Table, target: Target, lists: list[str], limits: ReadLimits,
+    options: ReadOptions,
+) -> Intake:  # fmt: skip
+    """What a table with a column of lists means: each list is an example."""
+    if options.categories:
+        raise InvalidDataset(
+            f"found categories beside the column of lists {listed(lists)}, the only one that is "
+            "learned from; expected one of both: leave the categories out, or remove the column"
+        )
+    if len(lists) > 1:
+        raise InvalidDataset(
+            f"found {len(lists)} columns of lists ({listed(lists)}); expected one, the examples: "
+            "remove the others, or join signals as the channels of one column"
+        )
+    (name,), given = lists, target.labels
+    x = array_of(table.columns[name].take(given.rows), name, options.layout, limits.bytes)
+    axes = layout_of(x.shape, options.layout)
+    with regression_suggested(given.values, target.task):
+        rows = _rows_of(table, target, options)
+        ends = np.cumsum([len(indices) for indices in rows.parts.values()])
+        examples = dict(zip(rows.parts, np.split(x, ends[:-1]), strict=True))
+        read = (name, *target.columns, options.group, options.time)
+        others = [one for one in table.columns if one not in read]
+        left_out = [f"columns that are left out: {listed(others)}"] if others else []
+        return of_examples(
+            kind, examples, axes, rows.labels, rows.division,
+            notes=[*table.notes, *left_out], warnings=given.warnings,
         )  # fmt: skip
 
 

@@ -25,7 +25,11 @@ MISSING = (
 )  # fmt: skip
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 DECIMAL_COMMA = r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)"
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+#: A day or a time, in UTC where no zone is given, as pandas and databases write it.
+DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 _DAY = 86_400.0  # seconds
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 _MICROSECONDS = 1e6  # in a second
@@ -175,10 +179,15 @@ def _days(texts: tuple[str, ...]) -> NDArray[np.float64] | None:
     if not texts or not all(DATE.fullmatch(text) for text in texts):
         return None
     try:
-        times = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts]
+        times = map(datetime.fromisoformat, texts)
+        return np.array([_in_utc(time).timestamp() / _DAY for time in times])
     except ValueError:
         return None
-    return np.array([time.timestamp() / _DAY for time in times])
+
+
+def _in_utc(time: datetime) -> datetime:
+    """A time without a zone as one in UTC; others as they are."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _no_numbers(name: str, known: pa.StringArray, counts: NDArray[np.int64]) -> str:

@@ -125,7 +125,8 @@ def _separator(text: str, separators: Iterable[str]) -> tuple[str, Sequence[str]
     if len(records[0]) == 1:
         raise InvalidDataset(
             f"found one column, {shown(records[0][0])}; expected columns separated by commas, "
-            "semicolons, tabs or vertical bars"
+            "semicolons, tabs or vertical bars, and their names in the first row: remove lines "
+            "before it"
         )
     return best, records[0]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.tables.cells import NUMBER, shown
 from core.data.tables.table import Column, Numbers, Texts
 from core.protocol.contracts import ColumnSpec
 
@@ -24,6 +25,12 @@ _KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", 
 _WHOLE = re.compile(r"-?[0-9]+\.0")
 _CAMEL = re.compile(r".*[a-z]I[dD]")  # passengerId
 _FOREIGN_DATE = re.compile(r"[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}( .*)?")
+_NUMBER = re.compile(NUMBER)
+#: With a currency, a percent sign or a unit, or with marks between thousands.
+_MARKED = re.compile(
+    r"([^\w\s] ?|[A-Z]{3} )?[+-]?([0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+|[0-9]+)([.,][0-9]+)?"
+    r"( ?([^\w\s]|[A-Za-zµ]{1,4}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +165,11 @@ def _counted(column: Texts) -> dict[str, int]:
 def _different(categories: Collection[str]) -> str:
     if all(_FOREIGN_DATE.fullmatch(text) for text in [*categories][:_FEW]):
         return "its dates are not written as 2024-12-31: convert them"
+    numbers = [text for text in categories if _NUMBER.fullmatch(text)]
+    if len(numbers) > len(categories) / 2:
+        other = next(text for text in categories if not _NUMBER.fullmatch(text))
+        return f"most of its cells are numbers, and others are not, as {shown(other)}: empty those"
+    marked = [text for text in categories if _MARKED.fullmatch(text)]
+    if len(marked) > len(categories) / 2:
+        return f"its numbers have further marks, as {shown(marked[0])}: write them as 1234.5"
     return f"it has {len(categories):,} different texts: an identifier or free text"

@@ -1,10 +1,12 @@
 """Leases and reports that renew them, against the real database."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from api.models import Lease, Search
 from api.store import endings, leases, results
@@ -155,6 +157,35 @@ def test_a_worker_learns_when_its_time_is_up(world, do, take) -> None:
     late = Answer(action=Action.STOP, reason="the time is up")
     assert do(leases.heartbeat, held.trial_id, beat(held), LEASE) == late
     assert do(leases.epoch, held.trial_id, epoch_of(held), LEASE) == late
+
+
+def test_the_time_of_a_training_runs_from_its_first_step(world, do, take) -> None:
+    """Before it, data are read."""
+    world.trial(world.search(deadline=1000.0))
+    held = take()
+
+    def after(seconds: int, step: int) -> Answer:
+        with world.sessions.begin() as session:
+            lease = session.get_one(Lease, held.trial_id)
+            lease.heard_at -= timedelta(seconds=seconds)
+            lease.stop_at -= timedelta(seconds=seconds)
+        sent = Heartbeat(attempt=held.attempt, token=held.token, step=step)
+        return do(leases.heartbeat, held.trial_id, sent, LEASE)
+
+    assert [after(900, 0) for _ in range(3)] == [Answer()] * 3
+    assert after(900, 1) == Answer()
+    assert after(900, 0) == Answer(action=Action.STOP, reason="the time is up")
+
+
+def test_the_time_of_a_search_is_up_also_while_a_second_worker_reads_data(world, do, take) -> None:
+    search = world.search(deadline=1000.0)
+    world.trial(search)
+    held = take()
+
+    world.set(Search, search, started_at=text("now() - interval '1001 s'"))
+
+    late = Answer(action=Action.STOP, reason="the time is up")
+    assert do(leases.heartbeat, held.trial_id, beat(held), LEASE) == late
 
 
 def test_an_epoch_counts_once_however_often_it_is_sent(world, do, take) -> None:

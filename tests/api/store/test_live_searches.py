@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models import Lease, Search, Trial
 from api.store import leases, live_searches, results
 from api.store.keys import Caller
 from api.store.live_searches import LiveSearch, StoredSnapshot, past_trial
@@ -15,7 +15,7 @@ from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.contracts import Bounds, Budget, DatasetSpec, Heartbeat, SearchConfig
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW
 from core.search.history import PastTrial
@@ -322,16 +322,38 @@ def test_a_search_learns_from_the_last_few_only(world) -> None:
     assert len(earlier(world, world.search(owner))) == live_searches.MOST_EARLIER
 
 
-def test_the_time_of_a_search_begins_with_its_first_lease(world, take) -> None:
-    """Behind a busy worker it would be spent before a trial starts."""
+def test_the_time_of_a_search_begins_with_its_first_step(world, take, do) -> None:
+    """Behind a busy worker, or while data are read, it would be spent before a trial starts."""
     search = world.search(deadline=20.0, budget=Budget(seconds=40))
     trial = world.trial(search)
     long_ago = text("now() - interval '100 s'")
     world.set(Search, search, started_at=long_ago)
     assert elapsed(world) < 1
 
-    assert take(trial) is not None
+    held = take(trial)
+    assert held is not None
     world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) < 1
+
+    beat = Heartbeat(attempt=held.attempt, token=held.token, step=1)
+    do(leases.heartbeat, trial, beat, timedelta(seconds=30))
+    world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) >= 100
+
+
+@pytest.mark.parametrize(
+    "fact", [{"attempt": 2}, {"epochs_spent": 1}, {"status": "failed", "ended_at": text("now()")}]
+)
+def test_the_time_of_a_search_runs_after_an_attempt(world, take, fact) -> None:
+    search = world.search(deadline=20.0, budget=Budget(seconds=40))
+    trial = world.trial(search)
+    assert take(trial) is not None
+    with world.sessions.begin() as session:
+        session.delete(session.get_one(Lease, trial))
+    world.set(Trial, trial, **fact)
+
+    world.set(Search, search, started_at=text("now() - interval '100 s'"))
+
     assert elapsed(world) >= 100
 
 

@@ -58,3 +58,18 @@ def test_other_gaps_are_refused(wrong: str) -> None:
 
     with pytest.raises(Exception, match=r"hold NaN or infinite values.*at the end of all channels"):
         read(x, "NLC")
+
+
+def test_splits_may_have_different_lengths() -> None:
+    train = np.array([[1.0, 2, 3], [4, NAN, NAN]] * 10)
+    test = np.array([[1.0, 2, 3, 5, 6]] * 20)
+    file = io.BytesIO()
+    np.savez(file, x_train=train, y_train=LABELS, x_test=test, y_test=LABELS, layout="NL")
+
+    found = intake.read(file, ReadLimits())
+
+    assert found.arrays.x_train[:2].tolist() == [
+        [[1, 2, 3, 3, 3], [1, 1, 1, 0, 0]],
+        [[4, 4, 4, 4, 4], [1, 0, 0, 0, 0]],
+    ]
+    assert found.arrays.x_test[0].tolist() == [[1, 2, 3, 5, 6], [1, 1, 1, 1, 1]]

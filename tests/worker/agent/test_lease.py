@@ -88,11 +88,20 @@ def test_heartbeats_come_at_least_three_times_in_a_lease(hold, clock, controller
 
 def test_a_heartbeat_carries_the_step(hold, clock, controller, order):
     lease = hold()
-    lease.step = 17
+    lease.set_step(17)
     clock.now += 10.0
     with lease:
         controller.until(lambda: controller.heartbeats[order.trial_id])
     assert [beat.step for beat in controller.heartbeats[order.trial_id]] == [17]
+
+
+def test_the_first_step_is_reported_at_once(hold, controller, order):
+    """The time of the search counts from it."""
+    with hold(heartbeat_seconds=100.0) as lease:
+        lease.set_step(3)
+        controller.until(lambda: controller.heartbeats[order.trial_id])
+        lease.set_step(4)
+    assert [beat.step for beat in controller.heartbeats[order.trial_id]] == [3]
 
 
 def test_the_answer_to_a_heartbeat_is_passed_on(hold, clock, controller, order, answers):

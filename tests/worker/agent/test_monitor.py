@@ -8,7 +8,7 @@ from core.protocol.contracts import Action, Answer, BlobRef
 from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import EndOfEvents
-from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
+from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Reading, Stop
 
 
 @pytest.fixture
@@ -24,6 +24,20 @@ def test_only_growing_steps_and_epochs_are_progress(monitor):
     assert monitor.ending(1015.1) is Ending.HUNG
     monitor.observe(EpochEnded(epoch=1, seconds=1), 1015.0)
     assert monitor.ending(1025.0) is None
+
+
+def test_data_that_are_read_are_progress_and_take_no_time_of_the_training(monitor):
+    for second in range(0, 500, 9):
+        monitor.observe(Reading(), 1000.0 + second)
+        monitor.enforce_time_limit(1000.0 + second)
+        assert (monitor.ending(1000.0 + second), monitor.new_command()) == (None, None)
+    assert monitor.ending(1506.0) is Ending.HUNG
+    monitor.observe(Progress(step=1), 1500.0)
+    assert monitor.longest_epoch < 10
+    monitor.enforce_time_limit(1500.0 + 110)
+    assert monitor.new_command() is None
+    monitor.enforce_time_limit(1500.0 + 110.1)
+    assert monitor.new_command() == Stop(reason="past its limit of 100 s")
 
 
 def test_after_long_epochs_a_long_evaluation_is_no_hang(monitor):
@@ -137,7 +151,8 @@ def test_a_training_that_goes_on_in_spite_of_a_stop_gains_no_time(monitor):
 
 
 def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
-    monitor.observe(Progress(step=1), 1105.0)
+    monitor.observe(Progress(step=1), 1000.0)
+    monitor.observe(Progress(step=2), 1105.0)
     monitor.enforce_time_limit(1109.0)
     assert monitor.request is None
     monitor.enforce_time_limit(1110.1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
 from tests.worker.orders import arrays, order_for
 from worker.trainer.job_data import DataReader
 from worker.trainer.networks.compute import Compute
@@ -83,3 +84,55 @@ def test_channels_that_cannot_be_learned_from_are_logged(read, storage, caplog):
     caplog.clear()
     read(order_for(storage, arrays()))
     assert caplog.messages == []
+
+
+class Stopped(Exception):
+    """The reading is to stop."""
+
+
+def test_a_reading_that_is_stopped_anywhere_ends_with_the_same_examples(storage, tmp_path):
+    """Each try is stopped a few blocks later: all places are passed."""
+    rng = np.random.default_rng(0)
+    plain = arrays(train=300)
+    x = rng.normal(size=(330, 1, 64, 64)).astype(np.float32)
+    data = dataclasses.replace(plain, x_train=x[:300], x_test=x[300:])
+    job = TrainJob.of(order_for(storage, data))
+    expected = DataReader().read(job, storage, tmp_path, PLAIN)
+    reader, fresh = DataReader(), Storage(storage.url)
+    calls = []
+
+    def read(most):
+        calls.append(0)
+
+        def on_block():
+            calls[-1] += 1
+            if calls[-1] > most:
+                raise Stopped
+
+        return reader.read(job, fresh, tmp_path, PLAIN, on_block)
+
+    for most in range(2, 500, 5):
+        try:
+            found = read(most)
+        except Stopped:
+            continue
+        break
+    assert len(calls) > 5
+    assert found.normalisation == expected.normalisation
+    for ours, theirs in zip(found.training.batches(16), expected.training.batches(16), strict=True):
+        assert torch.equal(ours[0], theirs[0])
+
+
+def test_a_final_fit_computes_no_statistics_again(storage, tmp_path):
+    """Its inherited weights mean the same under the statistics of the search trials."""
+    data, reader = arrays(train=300), DataReader()
+    reader.read(TrainJob.of(order_for(storage, data)), storage, tmp_path, PLAIN)
+    before = reader._statistics
+    final = order_for(storage, data, kind=TrialKind.FINAL)
+    parent = {"parent_weights": final.dataset, "parent_architecture": final.architecture}
+    job = TrainJob.of(final.model_copy(update=parent))
+
+    assert job.continues_parent
+    reader.read(job, storage, tmp_path, PLAIN)
+
+    assert reader._statistics is before

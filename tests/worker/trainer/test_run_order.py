@@ -25,9 +25,12 @@ from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import NO_CHANGE, run, stored_weights
 from worker.tasks.image_classification import ImageClassificationLoss
 from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.environment import TrainingCallbacks
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network
+from worker.trainer.run_order import run_order
 from worker.trainer.training.evaluation import evaluate
+from worker.trainer.training.loop import TrainingInterrupted
 
 FINAL = {"kind": TrialKind.FINAL}
 NORMALISED = chain(
@@ -476,3 +479,33 @@ def test_a_training_that_diverges_with_a_finite_loss_stores_no_infinite_weights(
     assert (ended.status, ended.weights) == (TrialStatus.INFEASIBLE, None)
     assert "running_var has NaN or infinite values" in ended.reason
     assert ended.reason.endswith("the training has diverged")
+
+
+def test_a_stop_is_obeyed_while_data_are_read(environment, storage):
+    order = order_for(storage)
+    read = []
+    callbacks = TrainingCallbacks(
+        should_stop=lambda: len(read) == 2,
+        on_step=lambda step: pytest.fail("a step was made"),
+        on_epoch=lambda metrics: None,
+        on_read=lambda: read.append(1),
+    )
+
+    ended = run_order(order, environment, callbacks)
+
+    assert ended.status is TrialStatus.STOPPED
+    assert ended.reason == "stopped while it read its data, before the first step"
+    assert len(read) == 2
+    assert run(order, environment)[0].status is TrialStatus.COMPLETED
+
+
+def test_a_training_is_handed_back_while_it_reads_its_data(environment, storage):
+    callbacks = TrainingCallbacks(
+        should_stop=lambda: False,
+        on_step=lambda step: pytest.fail("a step was made"),
+        on_epoch=lambda metrics: None,
+        should_hand_back=lambda: True,
+    )
+
+    with pytest.raises(TrainingInterrupted):
+        run_order(order_for(storage), environment, callbacks)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.scratch import OnBlock, nothing
 from core.data.statistics import ChannelStatistics
 from core.protocol.contracts import DatasetSpec
 
@@ -23,12 +24,17 @@ class Normalisation:
     in_float64: bool = False  # how it is computed: float32 would lose differences of a channel
 
     @classmethod
-    def of(cls, x: NDArray[Any], indices: NDArray[np.intp] | None = None) -> "Normalisation":
+    def of(
+        cls,
+        x: NDArray[Any],
+        indices: NDArray[np.intp] | None = None,
+        on_block: OnBlock = nothing,
+    ) -> "Normalisation":
         """By the statistics of the examples at these indices, by default of all.
 
         A constant channel becomes zero.
         """
-        found = ChannelStatistics.of(x, indices)
+        found = ChannelStatistics.of(x, indices, on_block)
         # Of a channel that varies by rounding errors, these stay small.
         size = np.where(found.low == found.high, 1.0, np.maximum(1.0, np.abs(found.mean)))
         std = np.where(found.std == 0, size, found.std)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.scratch import OnBlock, nothing
 from core.data.statistics import ChannelStatistics
 from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.data.target_scale import TargetScale
@@ -36,10 +37,11 @@ class TrainedInputs:
         normalisation: Normalisation,
         targets: TargetScale | None = None,
         pieces: tuple[str, ...] = (),
+        on_block: OnBlock = nothing,
     ) -> Self:
         """Of the examples at these indices."""
-        found = ChannelStatistics.of(x, indices)
-        contrasts = np.concatenate([*_contrasts(x, indices, normalisation)])
+        found = ChannelStatistics.of(x, indices, on_block)
+        contrasts = np.concatenate([*_contrasts(x, indices, normalisation, on_block)])
         evenly = np.linspace(0, len(indices) - 1, min(SAMPLE, len(indices))).astype(np.intp)
         return cls(
             normalisation=normalisation,
@@ -53,7 +55,10 @@ class TrainedInputs:
 
 
 def _contrasts(
-    x: NDArray[Any], indices: NDArray[np.intp], normalisation: Normalisation
+    x: NDArray[Any],
+    indices: NDArray[np.intp],
+    normalisation: Normalisation,
+    on_block: OnBlock,
 ) -> Iterator[NDArray[np.float64]]:
     """The standard deviation of the values of each normalised example, block by block."""
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
@@ -62,3 +67,4 @@ def _contrasts(
         block = x[indices[start : start + step]].astype(np.float64)
         block = block.reshape(*block.shape[:2], -1)
         yield ((block - mean[:, None]) / std[:, None]).std(axis=(1, 2))
+        on_block()

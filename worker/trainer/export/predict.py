@@ -1,18 +1,22 @@
 """Predict with an exported network: python predict.py EXAMPLES... [--json]
 
 Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures, pyarrow
-for Parquet. EXAMPLES are .npy and .npz files, pictures, and folders of pictures; where the network
-was trained on a table, .csv, .tsv, .jsonl and .parquet files with columns of the same names; where
-it was trained on texts, these, .txt files of one text each, and folders of such files. An array
-holds raw values as in the data set that the network was trained on, with its axes in the same
-order: `layout` of preprocess.json, or the option --layout. Axes of length one may be left out or
-added. Where the network was trained on pictures from files, any picture is prepared as those were.
+for Parquet. EXAMPLES are .npy and .npz files, .jsonl and .parquet files with a column of lists,
+pictures, and folders of pictures; where the network was trained on a table, .csv, .tsv, .jsonl and
+.parquet files with columns of the same names; where it was trained on texts, these, .txt files of
+one text each, and folders of such files. An array holds raw values as in the data set that the
+network was trained on, with its axes in the same order: `layout` of preprocess.json, or the option
+--layout. Axes of length one may be left out or added. Where the network was trained on pictures
+from files, any picture is prepared as those were.
 """
 
 import argparse
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import sys
@@ -66,12 +70,18 @@ MISSING = {
     "", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "NaT",
     "None", "n/a", "nan", "null",
 }  # fmt: skip
+JSON_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*[\"}]")  # the start of a file of such lines
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+#: A day or a time, in UTC where no zone is given, as pandas and databases write it.
+DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
 LONGEST_CELL = 1 << 20  # characters
+LARGEST_UNPACKED = 1 << 29  # bytes of a packed file
 UNKNOWN, FIRST_PIECE = 1, 2  # token numbers: of an unknown character, of the first piece
 LONGEST_TEXT, LONGEST_WORD = 20_000, 100  # characters; further ones are not read
 #: Words, with the marks on letters, which Python does not count as parts of words; and symbols.
@@ -262,7 +272,13 @@ class Model:
 
     def together(self, examples: Sequence[Any], layout: str | None = None) -> Array:
         """Signals of different lengths as one array, in which shorter ones end with NaN."""
-        arrays = [np.asarray(one, np.float64) for one in examples]
+        try:
+            arrays = [np.asarray(one, np.float64) for one in examples]
+        except (TypeError, ValueError):
+            raise InputError(
+                "an example holds lists of different lengths or no numbers; expected signals whose "
+                "channels end together"
+            ) from None
         axis = (layout or self.padded or self.layout).index("L") - 1
         if not arrays or any(one.ndim <= axis for one in arrays):
             raise InputError("an example has too few axes; expected signals")
@@ -421,7 +437,7 @@ class Reader:
             return self._texts(path, self.model.text)
         if path.is_dir():
             return self._pictures(_pictures_in(path))
-        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        opened = _opened(path)
         start = _start(opened)
         if self.model.table is not None:
             return self.table_source(path, _cells(path, opened, start, self.model.table))
@@ -429,6 +445,8 @@ class Reader:
             return self.array_source(path, _mapped(path, opened), self.layout)
         if start.startswith(b"PK\x03\x04"):
             return self.array_source(path, *self._of_archive(path, opened))
+        if start.startswith(b"PAR1") or JSON_LINE.match(start):
+            return self.array_source(path, self._of_lists(path, opened, start), self.layout)
         return self._pictures([path])
 
     def array_source(self, path: Path, x: Array, layout: str | None) -> Source:
@@ -463,7 +481,7 @@ class Reader:
                 raise InputError(f"there are no .txt files in {path}")
             texts = [_decoded(one.read_bytes()) for one in files]
             return self.text_source(path, texts, [str(one) for one in files])
-        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        opened = _opened(path)
         if path.suffix.lower() == ".txt":
             data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
             return self.text_source(path, [_decoded(data)], [str(path)])
@@ -489,6 +507,29 @@ class Reader:
                 return archive[key], self.layout or "".join(map(str, layout)) or None
             except UNREADABLE as error:
                 raise InputError(f"{path} cannot be read: {error}") from None
+
+    def _of_lists(self, path: Path, opened: Path | io.BytesIO, start: bytes) -> Array:
+        """The examples in a column of lists of a Parquet or JSON Lines file."""
+        try:
+            columns = _list_columns(opened, start)
+            found = _quoted([*columns]) or "none"
+            if self.key is None and len(columns) != 1:
+                raise InputError(
+                    f"expected one column of lists; found {found}: choose the examples with "
+                    "--key NAME"
+                )
+            key = self.key or next(iter(columns))
+            if key not in columns:
+                raise InputError(f"there is no column of lists {key!r}; found {found}")
+            if absent := [k for k, one in enumerate(columns[key]) if not one]:
+                raise InputError(f"the list at index {absent[0]} is missing or empty")
+            if self.model.padded:
+                return self.model.together(columns[key], self.layout)
+            return np.array(columns[key])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except UNREADABLE as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
 
     def _pictures(self, paths: list[Path]) -> Source:
         can_read = self._trained_mode() or self.model.shape[0] in PICTURE_MODES
@@ -693,7 +734,9 @@ def _days(text: str) -> float:
         time = datetime.fromisoformat(text) if DATE.fullmatch(text) else None
     except ValueError:
         return np.nan
-    return np.nan if time is None else time.replace(tzinfo=UTC).timestamp() / 86_400
+    if time is not None and time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return np.nan if time is None else time.timestamp() / 86_400
 
 
 def _about(flags: Array, texts: list[str], what: str) -> str:
@@ -739,6 +782,35 @@ def _decoded(data: bytes) -> str:
 
 def _of_json(text: str, table: Table | Text) -> Cells:
     """The cells of lines with an object each; a name that an object does not have is missing."""
+    rows = _objects(text)
+    if absent := [name for name in table.names if not any(name in row for row in rows)]:
+        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
+    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
+
+
+def _list_columns(opened: Path | io.BytesIO, start: bytes) -> dict[str, list[Any]]:
+    """The columns of a Parquet or JSON Lines file whose cells are lists."""
+    if start.startswith(b"PAR1"):
+        if parquet is None:
+            raise InputError("Parquet files need pyarrow: pip install pyarrow")
+        table = parquet.read_table(opened)
+        names = [
+            field.name for field in table.schema if "list" in str(field.type).partition("<")[0]
+        ]
+        return {name: table.column(name).to_pylist() for name in names}
+    data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
+    rows = _objects(_decoded(data))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return {
+        name: cells
+        for name, cells in columns.items()
+        if any(isinstance(one, list) for one in cells)
+    }
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The objects in lines of JSON."""
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -750,9 +822,7 @@ def _of_json(text: str, table: Table | Text) -> Cells:
         if not isinstance(row, dict):
             raise InputError(f"line {number} is no object {{column: value}}")
         rows.append(row)
-    if absent := [name for name in table.names if not any(name in row for row in rows)]:
-        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
-    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
+    return rows
 
 
 def _of_text(text: str, table: Table | Text) -> Cells:
@@ -894,6 +964,40 @@ def _pictures_in(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"there are no pictures in {folder}; expected {_listed(PICTURES)}")
     return found
+
+
+def _opened(path: Path) -> Path | io.BytesIO:
+    """A file, or the bytes of a pipe or of a packed file as they were before it was packed."""
+    opened = path if path.is_file() else io.BytesIO(path.read_bytes())
+    start = _start(opened)
+    unpack = next((one for magic, one in PACKED.items() if start.startswith(magic)), None)
+    if unpack is None:
+        return opened
+    try:
+        with unpack(opened) as file:
+            data = file.read(LARGEST_UNPACKED + 1)
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}") from None
+    if len(data) > LARGEST_UNPACKED:
+        raise InputError(
+            f"{path} unpacks to more than {LARGEST_UNPACKED:,} bytes; unpack it yourself"
+        )
+    return io.BytesIO(data)
+
+
+def _zstd(opened: Path | io.BytesIO) -> Any:
+    if arrow is None:
+        raise InputError("files packed by zstd need pyarrow: pip install pyarrow")
+    return arrow.CompressedInputStream(str(opened) if isinstance(opened, Path) else opened, "zstd")
+
+
+#: By the first bytes of a packed file, what opens it.
+PACKED: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"\x28\xb5\x2f\xfd": _zstd,
+}
 
 
 def _start(opened: Path | io.BytesIO) -> bytes:
@@ -1115,7 +1219,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="arrays, pictures, folders, tables or texts",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-    parser.add_argument("--key", help="the name of the examples in a .npz file")
+    parser.add_argument("--key", help="the name of the examples in a file of several")
     parser.add_argument("--layout", help="the order of the axes, such as NHWC")
     parser.add_argument("--resize", action="store_true", help="resize pictures of another size")
     return parser.parse_args(arguments)

@@ -27,6 +27,16 @@ ROWS = [
 ]  # fmt: skip
 
 
+def zstd(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return bytes(sink.getvalue())
+
+
+PACKERS = [gzip.compress, bz2.compress, lzma.compress, zstd]
+
+
 def read(data: bytes, limits: ReadLimits = ReadLimits(), **options: Any) -> Intake:  # noqa: B008
     return intake.read(io.BytesIO(data), limits, ReadOptions(**options))
 
@@ -79,7 +89,7 @@ def test_objects_in_lines_are_rows() -> None:
     assert same(read(b"\xef\xbb\xbf" + lines(sparse) + b"\n\n"), found)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 @pytest.mark.parametrize("data", [lines(), csv(), as_parquet(ROWS), npz()])
 def test_a_packed_file_is_the_file(data: bytes, pack: Any) -> None:
     assert same(read(pack(data)), read(data))
@@ -124,6 +134,7 @@ def test_a_parquet_table_may_come_in_pieces_and_parts() -> None:
         (lines([row | {"more": {"a": 1}} for row in ROWS]), "column 'more' is of type struct<a: i"),
         (lines([row | {"": 1} for row in ROWS]).replace(b'"y"', b'"z"'), "target column must be"),
         (gzip.compress(csv())[:-9], "the gzip file cannot be unpacked: "),
+        (zstd(csv())[:9] + b"damage", "the zstd file cannot be unpacked: "),
         (gzip.compress(b"\x93NUMPY"), "a single npy file; labels are missing"),
         (archive({"a.csv": csv(), "b.jsonl": lines()}), "found tables of several formats"),
         (
@@ -140,7 +151,7 @@ def test_other_files_are_refused_with_what_to_do(data: bytes, message: str) -> N
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 def test_a_file_that_unpacks_to_very_much_is_refused_before_it_does(pack: Any) -> None:
     bomb = pack(bytes(2**22))
     for data in (bomb, archive({"train.csv.gz": bomb, "test.csv": csv()})):

@@ -1,17 +1,24 @@
 """Any array that is accepted for training is predicted by the export as by the worker."""
 
+import bz2
 import dataclasses
+import gzip
 import io
+import json
+import lzma
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from core.data import intake
 from core.data.formats import ReadLimits
@@ -121,6 +128,37 @@ def test_an_export_predicts_signals_of_different_lengths_as_the_worker_does(give
     stored = intake.read(packed(given_arrays), ReadLimits()).arrays.x_train
     np.testing.assert_array_equal(model.probabilities(stored, "NCL"), expected)
     np.testing.assert_array_equal(model.probabilities(model.together(lists)), expected)
+    assert_files_of_lists_are_read(model, lists, expected)
+
+
+def assert_files_of_lists_are_read(model: Any, lists: list[Any], expected: Any) -> None:
+    columns = {"id": list(map(str, range(len(lists)))), "signal": [one.tolist() for one in lists]}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    with tempfile.TemporaryDirectory() as name:
+        (lines, table) = Path(name) / "new.jsonl", Path(name) / "new.parquet"
+        lines.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+        parquet.write_table(pa.table(columns), table)
+        for path in (lines, table):
+            (_, x), *_ = predict.Reader(model).source(path).batches()
+            found = model.probabilities_of(model.outputs(model.normalise(x)), str)
+            np.testing.assert_array_equal(found, expected)
+        for pack in (gzip.compress, bz2.compress, lzma.compress):
+            (packed_lines := Path(name) / "new.jsonl.packed").write_bytes(pack(lines.read_bytes()))
+            (_, x), *_ = predict.Reader(model).source(packed_lines).batches()
+            found = model.probabilities_of(model.outputs(model.normalise(x)), str)
+            np.testing.assert_array_equal(found, expected)
+            packed_lines.write_bytes(pack(lines.read_bytes())[:-9])
+            with pytest.raises(predict.InputError, match="cannot be unpacked"):
+                predict.Reader(model).source(packed_lines)
+        for wrong, message in (
+            ({"a": 1}, "expected one column of lists; found none"),
+            ({"a": [1], "b": [2]}, "found 'a', 'b': choose the examples with --key NAME"),
+            ({"a": []}, "the list at index 0 is missing or empty"),
+            ({"a": ["x"]}, "lists of different lengths or no numbers"),
+        ):
+            lines.write_text(json.dumps(wrong), "utf-8")
+            with pytest.raises(predict.InputError, match=message):
+                predict.Reader(model).source(lines)
 
 
 def without_gaps(signal, axis):
