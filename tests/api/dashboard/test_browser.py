@@ -83,6 +83,26 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     assert page.evaluate("window.sameDocument") is True
 
 
+def test_a_legend_stays_above_its_figure_when_the_window_is_made_wider(
+    page: Page, visitor: Any, large: Any
+) -> None:
+    sign_in(page, visitor.key)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/searches/{large}")
+    figure = page.get_by_role("img", name="validation accuracy by trial")
+    expect(figure.locator(".scatterlayer .trace")).not_to_have_count(0)
+    page.set_viewport_size({"width": 800, "height": 800})
+    page.wait_for_function(LEGEND_ABOVE, arg=figure.element_handle())
+
+
+#: Whether a figure is wide and its legend ends where its points begin.
+LEGEND_ABOVE = """(figure) => {
+    const points = figure.querySelector(".nsewdrag").getBoundingClientRect();
+    const legend = figure.querySelector(".legend").getBoundingClientRect();
+    return points.width > 500 && legend.bottom <= points.top;
+}"""
+
+
 def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: Any) -> None:
     for _ in "12":
         world.search(visitor.caller)
