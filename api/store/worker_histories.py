@@ -74,11 +74,10 @@ def last_day(session: Session, caller: Caller, worker_id: UUID) -> WorkerDay:
             func.count().filter(_FAILED),
         )
     ).one()
+    problems = _problems(session, retried, FailedAttempt, tried_again=True)
+    if failed:  # else a second reading of the day would find nothing
+        problems += _problems(session, ended.where(_FAILED), Trial, tried_again=False)
     failed += session.scalar(retried.with_only_columns(func.count())) or 0
-    problems = [
-        *_problems(session, ended.where(_FAILED), Trial, tried_again=False),
-        *_problems(session, retried, FailedAttempt, tried_again=True),
-    ]
     problems.sort(key=lambda one: one.ended_at, reverse=True)
     return WorkerDay(completed=completed, failed=failed, problems=problems[:_PROBLEMS])
 

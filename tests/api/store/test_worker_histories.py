@@ -301,7 +301,7 @@ def test_everything_is_read_from_the_indexes_of_one_worker(world) -> None:
         event.remove(world.engine, "before_cursor_execute", explain)
 
     reading = [plan for plan in plans if "trials" in plan]
-    assert len(reading) == 5
+    assert len(reading) == 4
     for plan in reading:
         assert "ix_trials_worker" in plan or "ix_failed_attempts_worker_ended" in plan
         assert "Seq Scan on trials" not in plan
