@@ -260,6 +260,8 @@ class Trial(Base):
         Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
         Index("ix_trials_checkpoint", "checkpoint_key",
               postgresql_where=text("checkpoint_key IS NOT NULL")),
+        Index("ix_trials_worker", "worker_id", "ended_at", "id",
+              postgresql_where=text("worker_id IS NOT NULL AND ended_at IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
@@ -303,6 +305,7 @@ class Trial(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     worker: Mapped[str | None]  # name of the last one
+    worker_id: Mapped[UUID | None]  # its id; `workers` may have forgotten it
 
     # The state of its training at the end of an epoch, from which the next lease continues.
     checkpoint_key: Mapped[str | None]
@@ -332,6 +335,24 @@ class Trial(Base):
     export_key: Mapped[str | None]
     export_bytes: Mapped[int | None] = mapped_column(BigInteger)
     report_digest: Mapped[bytes | None]  # SHA-256 of the last report that counted
+
+
+class FailedAttempt(Base):
+    """An attempt that failed while its trial is tried again; kept for a day.
+
+    The end of a trial's last attempt is that of the trial.
+    """
+
+    __tablename__ = "failed_attempts"
+    __table_args__ = (Index("ix_failed_attempts_worker_ended", "worker_id", "ended_at"),)
+
+    trial_id: Mapped[UUID] = mapped_column(
+        ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True
+    )
+    ended_at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    attempt: Mapped[int]
+    worker_id: Mapped[UUID]
+    reason: Mapped[str]
 
 
 class Worker(Base):

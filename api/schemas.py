@@ -726,7 +726,72 @@ class WorkerOut(Out):
     resting_until: datetime | None = Field(
         description="until when it gets no trials; null: it does not rest"
     )
-    trial_id: UUID | None = Field(description="id of the trial that it trains; null: none")
+    trial_id: UUID | None = Field(
+        description="id of the trial that it trains; null: none that the caller may read"
+    )
+    precision: Precision = Field(
+        description='how it computed its latest training, such as "bf16 channels-last", among '
+        "those that the caller may read; null: there is none"
+    )
+    samples_per_second: float | None = Field(
+        description="median of the training examples per second of those among its latest 20 "
+        "trials; null: there is none"
+    )
+
+
+class WorkerProblem(Out):
+    """An attempt that failed at a worker."""
+
+    trial_id: UUID = Field(description="id of the trial")
+    number: int = Field(description="its number within the search")
+    kind: TrialKind = Field(description="purpose of the trial")
+    search_id: UUID = Field(description="id of its search")
+    search_name: str = Field(description="name of its search")
+    attempt: int = Field(description="number of the attempt")
+    reason: str = Field(description="why it failed, or that the worker fell silent")
+    tried_again: bool = Field(description="whether the trial was tried again")
+    ended_at: datetime = Field(description="when the attempt ended")
+
+
+class WorkerDay(Out):
+    """The last day of a worker: the trials that the caller may read."""
+
+    completed: int = Field(description="trials that it completed")
+    failed: int = Field(
+        description="attempts that failed, or of which nothing more was heard, tried again or not"
+    )
+    problems: list[WorkerProblem] = Field(description="the latest 10 of these attempts")
+
+
+class WorkerDetail(WorkerOut):
+    """A worker with what happened there within the last day."""
+
+    last_day: WorkerDay = Field(description="its last day")
+
+
+class WorkerTrial(Out):
+    """A trial that ended at a worker."""
+
+    trial_id: UUID = Field(description="id of the trial")
+    number: int = Field(description="its number within the search")
+    kind: TrialKind = Field(description="purpose of the trial")
+    search_id: UUID = Field(description="id of its search")
+    search_name: str = Field(description="name of its search")
+    status: TrialStatus = Field(description="status of the trial")
+    attempt: int = Field(description="number of its last attempt")
+    reason: str = Field(description="why it ended as it did; may be empty")
+    precision: Precision
+    seconds: float | None = Field(description="seconds of training; null if unknown")
+    samples_per_second: float | None = Field(description="training examples per second")
+    started_at: StartedAt
+    ended_at: datetime = Field(description="when it ended")
+
+
+class WorkerTrialPage(Out):
+    """One page of the trials of a worker."""
+
+    items: list[WorkerTrial] = Field(description="trials of this page, the latest first")
+    next_cursor: NextCursor
 
 
 class WorkerPage(Out):

@@ -423,6 +423,54 @@ class Worker(TypedDict):
     problem: str  # why it last had to rest, such as storage that it cannot read
     resting_until: str | None  # it gets no trials until then
     trial_id: str | None  # the trial that it trains
+    precision: str | None  # of its latest training that you may read
+    samples_per_second: float | None  # median of its latest trainings that you may read
+
+
+class WorkerProblem(TypedDict):
+    """An attempt that failed at a worker."""
+
+    trial_id: str
+    number: int
+    kind: str
+    search_id: str
+    search_name: str
+    attempt: int
+    reason: str
+    tried_again: bool
+    ended_at: str
+
+
+class WorkerDay(TypedDict):
+    """The last day of a worker: the trials that you may read."""
+
+    completed: int  # trials
+    failed: int  # attempts
+    problems: list[WorkerProblem]  # the latest of these attempts
+
+
+class WorkerDetail(Worker):
+    """A worker with what happened there within the last day."""
+
+    last_day: WorkerDay
+
+
+class WorkerTrial(TypedDict):
+    """A trial that ended at a worker."""
+
+    trial_id: str
+    number: int
+    kind: str
+    search_id: str
+    search_name: str
+    status: str
+    attempt: int
+    reason: str
+    precision: str | None
+    seconds: float | None
+    samples_per_second: float | None  # training examples
+    started_at: str | None
+    ended_at: str
 
 
 class Amount(TypedDict):

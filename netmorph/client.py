@@ -42,6 +42,8 @@ from netmorph.answers import (
     TrialExport,
     Webhook,
     Worker,
+    WorkerDetail,
+    WorkerTrial,
 )
 from netmorph.downloads import PartialFile
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
@@ -294,6 +296,14 @@ class Client:
     def workers(self) -> list[Worker]:
         """Return the workers of the last day, with the trial that each trains."""
         return cast(list[Worker], self._items("/v1/workers"))
+
+    def worker(self, worker_id: str) -> WorkerDetail:
+        """Return a worker with the trials and failures of its last day, those you may read."""
+        return cast(WorkerDetail, _json(self._send("GET", f"/v1/workers/{worker_id}")))
+
+    def worker_trials(self, worker_id: str) -> Iterator[WorkerTrial]:
+        """Return the trials that ended at a worker within a week, the latest first."""
+        return cast(Iterator[WorkerTrial], self._pages(f"/v1/workers/{worker_id}/trials"))
 
     def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
         """Give a worker no more trials, or with `undo` trials again."""

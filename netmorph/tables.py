@@ -8,7 +8,6 @@ morphisms of a trial get lines of their own.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -16,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from netmorph.answers import Dataset, Delivery, Front, Key, Search, Trial, Webhook, Worker
+from netmorph.answers import Dataset, Delivery, Front, Key, Search, Trial, Webhook
 from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
@@ -24,16 +23,15 @@ from netmorph.progress import best_text, left_text, phase
 
 #: Columns from which on a row with complete ids and all words is readable on one line.
 WIDE = 160
-_SHORT_ID = 8  # characters
+SHORT_ID = 8  # characters
 _MINUTE = 16  # characters of a time up to its minutes
-_SECOND = 19  # characters of a time up to its seconds
 _INDENT = 4  # columns before the words of a trial
 #: The facts of a trial in a table, and those that are sentences.
 LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
 _FOLDED = frozenset(
-    {"name", "data set", "device", "error", "events", "morphisms", "url"}
+    {"name", "data set", "device", "error", "events", "morphisms", "problem", "search", "url"}
 )  # columns with text of any length
 
 
@@ -43,7 +41,9 @@ def searches(items: Iterable[Search], width: int) -> Table:
     ids = _ids([item["id"] for item in items], width)
     owners = {_owner(item) for item in items}
     owner = ("owner",) if len(owners) > 1 else ()
-    table = _table("id", "name", *owner, "data set", "status", "trials", "best", "test", "time")
+    table = empty_table(
+        "id", "name", *owner, "data set", "status", "trials", "best", "test", "time"
+    )
     for item in items:
         table.add_row(
             ids[item["id"]],
@@ -116,7 +116,7 @@ def trials(items: Iterable[Trial], width: int, in_percent: bool = True) -> Rende
     rows = [cells(item, in_percent) for item in items]
     if width < WIDE:
         return _narrow(rows)
-    table = _table(*LABELS, *WORDS)
+    table = empty_table(*LABELS, *WORDS)
     for row in rows:
         table.add_row(*(row[label] for label in (*LABELS, *WORDS)))
     return table
@@ -138,7 +138,7 @@ class _NarrowTrials:
     words: Sequence[str]  # labels of the texts that get lines of their own
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = _table(*LABELS, no_wrap=True)  # so that each row is one line
+        table = empty_table(*LABELS, no_wrap=True)  # so that each row is one line
         for row in self.cells:
             table.add_row(*(row[label] for label in LABELS))
         header, *lines = console.render_lines(table, options, pad=False, new_lines=True)
@@ -189,7 +189,7 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
     """One row for each data set."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
+    table = empty_table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
     for item in items:
         table.add_row(
             ids[item["id"]],
@@ -204,49 +204,11 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
     return table
 
 
-def workers(items: Iterable[Worker], width: int) -> Table:
-    """One row for each worker."""
-    items = list(items)
-    states = [_worker_state(item) for item in items]
-    table = _table("name", "device", "memory", "threads", "last seen", "trains")
-    if any(states):
-        table.add_column("")
-    for item, state in zip(items, states, strict=True):
-        trial = item["trial_id"]
-        table.add_row(
-            item["name"],
-            item["device"],
-            _worker_memory(item),
-            str(item["threads"]),
-            item["seen_at"][:_SECOND].replace("T", " "),
-            "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
-            *([state] if any(states) else []),
-        )
-    return table
-
-
-def _worker_memory(item: Worker) -> str:
-    """The memory of a worker's device, and the estimate from which on trainings ran out of it."""
-    memory, exceeded = item.get("memory"), item.get("memory_exceeded")
-    known = f"{memory / 2**30:g} GiB" if memory else "–"
-    return known if exceeded is None else f"{known}, ran out at {exceeded / 1e6:,.0f} MB"
-
-
-def _worker_state(item: Worker) -> str:
-    """Why a worker gets no trials; empty where it gets some."""
-    if item.get("draining"):
-        return "draining"
-    until = item.get("resting_until")
-    if until is None or datetime.fromisoformat(until) < datetime.now(UTC):
-        return ""
-    return f"rests until {until[11:_SECOND]}: {item['problem']}"
-
-
 def keys(items: Iterable[Key], width: int) -> Table:
     """One row for each key."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "name", "role", "begins with", "created", "revoked")
+    table = empty_table("id", "name", "role", "begins with", "created", "revoked")
     for item in items:
         table.add_row(
             ids[item["id"]],
@@ -263,7 +225,7 @@ def webhooks(items: Iterable[Webhook], width: int) -> Table:
     """One row for each webhook."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "name", "url", "events")
+    table = empty_table("id", "name", "url", "events")
     for item in items:
         table.add_row(ids[item["id"]], item["name"], item["url"], ", ".join(item["events"]))
     return table
@@ -273,7 +235,7 @@ def deliveries(items: Iterable[Delivery], width: int) -> Table:
     """One row for each delivery."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "created", "event", "status", "attempts", "error")
+    table = empty_table("id", "created", "event", "status", "attempts", "error")
     for item in items:
         table.add_row(
             ids[item["id"]],
@@ -291,9 +253,9 @@ def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
 
     An id stays complete if another one in the list begins in the same way.
     """
-    counts = Counter(text[:_SHORT_ID] for text in set(texts))
+    counts = Counter(text[:SHORT_ID] for text in set(texts))
     return {
-        text: text if width >= WIDE or counts[text[:_SHORT_ID]] > 1 else text[:_SHORT_ID]
+        text: text if width >= WIDE or counts[text[:SHORT_ID]] > 1 else text[:SHORT_ID]
         for text in texts
     }
 
@@ -347,7 +309,7 @@ def _name(text: str, width: int) -> Text:
     return Text(text, no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
 
 
-def _table(*labels: str, no_wrap: bool = False) -> Table:
+def empty_table(*labels: str, no_wrap: bool = False) -> Table:
     """An empty table without lines; names may be folded, every other cell stays on one line."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for label in labels:

@@ -19,6 +19,7 @@ from api.store import (
     searches,
     setbacks,
     sign_ins,
+    worker_histories,
     workers,
 )
 from core.errors import BlobError
@@ -87,6 +88,7 @@ class Sweeper:
             sign_ins.sweep(session)
             deliveries.sweep(session)
             workers.sweep(session)
+            worker_histories.sweep(session)
             memory_limits.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)

@@ -29,6 +29,7 @@ from api.dashboard import (
     trial_exports,
     visitors,
     webhook_settings,
+    worker_pages,
 )
 from api.dashboard.large_files import large_file
 from api.dashboard.rendering import show_unknown_paths
@@ -38,8 +39,8 @@ __all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 #: Fixed addresses come before those with a variable part.
 _PARTS = (
     visitors, pages, trial_exports, submission, managing, reports, search_pages, compare,
-    compare_trials, forms, overviews, dataset_pages, settings_page, key_settings, webhook_settings,
-    live, reference,
+    compare_trials, forms, overviews, worker_pages, dataset_pages, settings_page, key_settings,
+    webhook_settings, live, reference,
 )  # fmt: skip
 _HERE = Path(__file__).parent
 

@@ -1,22 +1,22 @@
-"""The pages but those of a search, and the fragments that they fetch to refresh themselves."""
+"""Pages of searches, trials and data sets, and the fragments that refresh them."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from api.dashboard import trial_exports
 from api.dashboard.rendering import PageRoute, page
-from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
+from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
 from api.schemas import TrialDetail
-from api.store import clock, datasets, epochs, searches, trials, workers
+from api.store import datasets, epochs, searches, trials
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
@@ -132,35 +132,3 @@ def show_datasets(
 def datasets_address(visitor: VisitorDep) -> RedirectResponse:
     """The address that the upload is sent to is that of all data sets, too."""
     return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
-
-
-@router.get("/workers")
-def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """The workers."""
-    return page(request, "workers.html", **_workers(visitor, session))
-
-
-@router.get("/ui/workers")
-def workers_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """The table of workers."""
-    return page(request, "_workers.html", **_workers(visitor, session))
-
-
-def _workers(visitor: Visitor, session: Session) -> dict[str, Any]:
-    listed = workers.listing(session, visitor.caller)
-    return {
-        "workers": listed,
-        "trained": workers.trained(session, listed),
-        "now": clock.now(session),
-    }
-
-
-@router.post("/workers/{worker_id}/{action}")
-def act_on_worker(
-    worker_id: UUID, action: Literal["drain", "undrain"], visitor: SenderDep, session: SessionDep
-) -> RedirectResponse:
-    """Give a worker no more trials, or trials again."""
-    if not visitor.caller.is_admin:
-        raise HTTPException(HTTPStatus.FORBIDDEN, "only an admin drains workers: ask one")
-    workers.drain(session, visitor.caller, worker_id, draining=action == "drain")
-    return RedirectResponse("/workers", HTTPStatus.SEE_OTHER)

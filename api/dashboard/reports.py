@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_form import request_of
+from api.dashboard.unchanged import of_content, of_version
 from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep
 from api.pictures import figures
@@ -18,6 +19,7 @@ from api.store import datasets, searches, trial_tables
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from api.store.trial_tables import Arrangement
+from core.protocol.states import LIVE_SEARCH
 
 if TYPE_CHECKING:
     from netmorph.answers import Dataset, Search, Trial
@@ -26,8 +28,13 @@ router = APIRouter(route_class=PageRoute)
 
 
 @router.get("/searches/{search_id}/report")
-def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """One HTML file to keep or to send: outcome, figures, lineage, settings, all trials."""
+def download_report(
+    request: Request, search_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> Response:
+    """One HTML file to keep or to send: outcome, figures, lineage, settings, all trials.
+
+    That of an ended search is made again only where something other than the time has changed.
+    """
     from netmorph import html_report  # noqa: PLC0415 (the service needs nothing else of it)
     from netmorph.report import plain_name  # noqa: PLC0415
 
@@ -38,10 +45,16 @@ def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -
         rows = html_report.dataset_rows(cast("Dataset", dataset))
     except NotFound:  # a search that is shared without its data set
         rows = [("name", search.dataset.name)]
-    source = _Stored(session, visitor.caller)
-    text = html_report.page(source, found, rows, request_of(search))
-    headers = {"Content-Disposition": f'attachment; filename="{plain_name(found)}.html"'}
-    return HTMLResponse(text, headers=headers)
+
+    def make() -> HTMLResponse:
+        source = _Stored(session, visitor.caller)
+        text = html_report.page(source, found, rows, request_of(search))
+        headers = {"Content-Disposition": f'attachment; filename="{plain_name(found)}.html"'}
+        return HTMLResponse(text, headers=headers)
+
+    if search.status in LIVE_SEARCH:  # its time passes
+        return of_content(request, make())
+    return of_version(request, session, visitor.caller, search_id, make, beside=rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,13 +133,20 @@ def search_fragment(
 
 @router.get("/searches/{search_id}/trials.csv")
 def trials_table(
-    search_id: UUID, visitor: VisitorDep, session: SessionDep, arrangement: ArrangementDep
+    request: Request,
+    search_id: UUID,
+    visitor: VisitorDep,
+    session: SessionDep,
+    arrangement: ArrangementDep,
 ) -> Response:
     """The trials that the table shows, on all its pages, as comma-separated values."""
-    searches.require(session, visitor.caller, search_id)
-    rows = trial_tables.every(session, search_id, arrangement)
-    headers = {"Content-Disposition": f'attachment; filename="trials-{search_id}.csv"'}
-    return Response(_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def make() -> Response:
+        rows = trial_tables.every(session, search_id, arrangement)
+        headers = {"Content-Disposition": f'attachment; filename="trials-{search_id}.csv"'}
+        return Response(_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+    return of_version(request, session, visitor.caller, search_id, make)
 
 
 _COLUMNS = (

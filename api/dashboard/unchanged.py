@@ -1,4 +1,7 @@
-"""Answers to pages that fetch a part again: nothing is sent, or even made, that has not changed."""
+"""Answers to those who have a part of a page, or a file: nothing is sent that has not changed.
+
+A part of a search has the search's version as its tag, so that it is not even made again.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -20,11 +23,11 @@ _HEADERS = {"Cache-Control": "private, no-cache"}  # kept by the browser, asked 
 
 
 def _release() -> str:
-    """Changes with the code and the templates that make the parts of pages."""
-    api = Path(__file__).parents[1]
+    """Changes with the code and the templates that make the parts of pages, and reports."""
+    root = Path(__file__).parents[2]
     found = hashlib.sha256()
-    for folder in ("dashboard", "pictures"):
-        for path in sorted((api / folder).rglob("*")):
+    for folder in ("api", "netmorph"):
+        for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".py", ".html"):
                 found.update(path.read_bytes())
     return found.hexdigest()[:12]
@@ -55,10 +58,15 @@ def _tagging(handle: Handler) -> Handler:
         body = getattr(answer, "body", None)  # none of a stream
         if not body or answer.status_code != HTTPStatus.OK or "etag" in answer.headers:
             return answer
-        tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return _known(request, tag) or _with(answer, tag)
+        return of_content(request, answer)
 
     return handle_and_tag
+
+
+def of_content(request: Request, answer: Response) -> Response:
+    """An answer with the tag of its content; an empty one where the browser has it."""
+    tag = f'W/"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    return _known(request, tag) or _with(answer, tag)
 
 
 def of_version(
@@ -67,14 +75,21 @@ def of_version(
     caller: Caller,
     search_id: UUID,
     make: Callable[[], Response],
+    beside: object = None,
 ) -> Response:
-    """A part that only a change of its search changes; made where the browser has another one."""
-    tag = f'W/"{searches.version(session, caller, search_id)}-{_RELEASE}"'
+    """A part that only a change of its search changes; made where the browser has another one.
+
+    `beside` is what it shows that is not of the search.
+    """
+    version = searches.version(session, caller, search_id)
+    other = "" if beside is None else f"-{hashlib.sha256(repr(beside).encode()).hexdigest()[:12]}"
+    tag = f'W/"{version}-{_RELEASE}{other}"'
     return _known(request, tag) or _with(make(), tag)
 
 
 def _known(request: Request, tag: str) -> Response | None:
-    """The empty answer to a browser that has the part with this tag."""
+    """The empty answer to a browser that has the part with this tag; 412 for another wanted one."""
+    conditions.require_match(request.headers, tag)
     if not conditions.is_known(request.headers, tag):
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_HEADERS | {"ETag": tag})

@@ -1,10 +1,10 @@
-"""Workers: the list, and whether they get trials."""
+"""Workers: the list, what each has trained, and whether they get trials."""
 
 from fastapi import APIRouter
 
-from api.edge.dependencies import AdminDep, CallerDep, SessionDep, WorkerId
-from api.schemas import WorkerOut, WorkerPage
-from api.store import workers
+from api.edge.dependencies import AdminDep, CallerDep, Cursor, Limit, SessionDep, WorkerId
+from api.schemas import WorkerDetail, WorkerOut, WorkerPage, WorkerTrialPage
+from api.store import worker_histories, workers
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"])
 
@@ -13,6 +13,27 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"])
 def list_workers(caller: CallerDep, session: SessionDep) -> WorkerPage:
     """List the workers of the last day and the trial that each trains."""
     return WorkerPage(items=workers.listing(session, caller))
+
+
+@router.get("/{worker_id}")
+def get_worker(worker_id: WorkerId, caller: CallerDep, session: SessionDep) -> WorkerDetail:
+    """Get a worker with the trials and failures of its last day, those that you may read."""
+    return workers.get(session, caller, worker_id)
+
+
+@router.get("/{worker_id}/trials")
+def list_worker_trials(
+    worker_id: WorkerId,
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> WorkerTrialPage:
+    """List the trials that ended at a worker within a week, the latest first.
+
+    Those that you may read. A trial that several workers tried is in the list of the last one.
+    """
+    return worker_histories.listing(session, caller, worker_id, limit=limit, cursor=cursor)
 
 
 @router.post("/{worker_id}:drain")

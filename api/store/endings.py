@@ -8,7 +8,7 @@ takes effect for exactly one of several equal or late reports. Locks are taken i
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Result, text
+from sqlalchemy import Connection, Result, TextClause, text
 
 from api.instruments import LEASES_EXPIRED, attempt_ended
 from api.store.deliveries import BEST_NOTED
@@ -22,7 +22,7 @@ from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, Tr
 # One that a user stops has no other attempt.
 _MOVED = """
 verdict AS (
-    SELECT trial_id, ended.epochs AS reported,
+    SELECT trial_id, ended.epochs AS reported, attempt AS tried,
         coalesce(nullif(stopping, ''), searches.reason) AS stop_reason,
         {excused} AS excused,
         CASE
@@ -44,10 +44,19 @@ verdict AS (
         {changes}
     FROM verdict
     WHERE trials.id = verdict.trial_id AND {sources}
-    RETURNING trials.id, search_id, status, kind, number, value
-), {noted}, {bumped}
+    RETURNING trials.id, search_id, status, kind, number, value, worker_id, tried, excused
+), {failed} {noted}, {bumped}
 SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 """
+
+# Attempts that count against their worker although the trial goes on.
+_FAILED = """
+failed AS (
+    INSERT INTO failed_attempts (trial_id, attempt, worker_id, reason)
+    SELECT id, tried, worker_id, {failure} FROM moved
+    WHERE status = 'waiting' AND worker_id IS NOT NULL AND {failure} IS NOT NULL
+    ON CONFLICT DO NOTHING
+),"""
 
 
 def moved(
@@ -58,11 +67,14 @@ def moved(
     changes: str,
     targets: set[TrialStatus],
     excused: str = "false",
+    failure: str | None = None,
 ) -> str:
     """The end of a statement that ends attempts, for trials whose status allows each target.
 
     A trial that waits again has one more attempt, unless this one is `excused`. One with a
     checkpoint may have used all its epochs: the next attempt ends with what the checkpoint has.
+    `failure` is an SQL expression of why the worker failed, kept where the trial is tried again;
+    NULL where the worker did not fail.
     """
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
@@ -75,6 +87,7 @@ def moved(
         pause=pause,
         changes=changes,
         sources=f"({allowed})",
+        failed="" if failure is None else _FAILED.format(failure=failure),
         noted=BEST_NOTED,
         bumped=BUMPED,
         notified=NOTIFY_CHANGES,
@@ -92,7 +105,7 @@ WHERE silent_at IS NULL AND heard_at + (expires_at - heard_at) * 2 / 3 < now()
 _ASKING_SECONDS = 12  # after its last request a worker counts as asking; longer than two polls
 _SILENT = f"""
 silent AS (
-    SELECT leases.trial_id, worker_id, is_wanted,
+    SELECT leases.trial_id, leases.worker_id, is_wanted,
         searches.status NOT IN ({listed(LIVE_SEARCH)}) AND kind <> 'export' AS is_obsolete,
         row_number() OVER (PARTITION BY is_wanted ORDER BY expires_at) AS position
     FROM leases JOIN trials ON trials.id = leases.trial_id
@@ -132,14 +145,22 @@ WITH {before} overdue AS (
         " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
         " WHEN 'stopped' THEN stop_reason ELSE '' END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+        failure="CASE WHEN NOT excused THEN '{failure}' END",
     )
 )
-_EXPIRE = text(_END.replace("{before}", f"{_SILENT},").replace("{which}", _RECLAIMABLE))
-_RELEASE = text(
-    _END.replace("{before}", "").replace(
-        "{which}", "worker_id = :worker_id AND boot_id <> :boot_id"
-    )
-)
+
+
+def _end(which: str, failure: str, before: str = "") -> TextClause:
+    """The statement that ends these leases, as a failure of their workers."""
+    pieces = {"{before}": before, "{which}": which, "{failure}": failure}
+    statement = _END
+    for name, piece in pieces.items():
+        statement = statement.replace(name, piece)
+    return text(statement)
+
+
+_EXPIRE = _end(_RECLAIMABLE, "it sent no more reports", f"{_SILENT},")
+_RELEASE = _end("worker_id = :worker_id AND boot_id <> :boot_id", "it restarted meanwhile")
 
 
 def expire(connection: Connection, max_attempts: int) -> int:

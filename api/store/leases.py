@@ -122,7 +122,8 @@ WITH other AS (
     FOR UPDATE OF trials SKIP LOCKED
 ), moved AS (
     UPDATE trials
-    SET status = 'running', started_at = now(), worker = :name, reason = ''
+    SET status = 'running', started_at = now(), worker = :name,
+        worker_id = CAST(:worker_id AS uuid), reason = ''
     FROM chosen WHERE trials.id = chosen.id
     RETURNING trials.id, search_id, attempt, stop_at, checkpoint_attempt, checkpoint_epoch
 ), leased AS (

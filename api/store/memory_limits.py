@@ -45,7 +45,7 @@ fitted AS (
     UPDATE memory_limits
     SET fitted = training_memory,
         exceeded = CASE WHEN exceeded > training_memory THEN exceeded END
-    FROM ended JOIN trials ON trials.id = trial_id JOIN workers ON workers.id = worker_id
+    FROM ended JOIN trials ON trials.id = trial_id JOIN workers ON workers.id = ended.worker_id
     WHERE :status = 'completed'
         AND memory_limits.device = workers.device AND memory_limits.memory = workers.memory
         AND training_memory > coalesce(fitted, -1)
@@ -54,7 +54,7 @@ fitted AS (
 _LEARN = PreparedStatement(f"""
 WITH tried AS (
     SELECT trial_id, device, memory, training_memory
-    FROM leases JOIN workers ON workers.id = worker_id JOIN trials ON trials.id = trial_id
+    FROM leases JOIN workers ON workers.id = leases.worker_id JOIN trials ON trials.id = trial_id
     WHERE trial_id = :trial_id AND leases.attempt = :attempt AND token = :token
         AND training_memory IS NOT NULL
 ), learned AS (

@@ -144,6 +144,7 @@ WITH ended AS (
             for name in _FILLED
         ),
         targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
+        failure="CAST(:reason AS varchar)",
     )
 )
 

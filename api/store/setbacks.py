@@ -38,6 +38,7 @@ WITH ended AS (
         changes="setbacks = setbacks + 1, report_digest = :digest,"
         " reason = CASE next WHEN 'stopped' THEN stop_reason ELSE :reason END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+        failure="CAST(:reason AS varchar)",
     )
 )
 

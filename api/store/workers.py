@@ -1,15 +1,15 @@
-"""Workers seen within the last day, and the trial that each of them trains."""
+"""Workers seen within the last day, the trial that each of them trains, and how fast it trains."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, select, true, update
 from sqlalchemy.orm import Session
 
 from api.models import Lease, MemoryLimit, Search, Trial, Worker
-from api.schemas import WorkerOut
-from api.store.errors import NotFound
+from api.schemas import WorkerDetail, WorkerOut
+from api.store import sharing, worker_histories
 from api.store.keys import Caller
 from core.protocol.states import TrialKind
 
@@ -18,15 +18,36 @@ RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
 
 
 def listing(session: Session, caller: Caller) -> list[WorkerOut]:
-    """All workers; only a trial's owner sees which worker trains it."""
+    """All workers; only who may read a trial sees which worker trains it, and how fast."""
+    return _found(session, caller, true())
+
+
+def get(session: Session, caller: Caller, worker_id: UUID) -> WorkerDetail:
+    """One worker with its last day; NotFound for an unknown one."""
+    day = worker_histories.last_day(session, caller, worker_id)
+    return WorkerDetail.of(_one(session, caller, worker_id), last_day=day)
+
+
+def _one(session: Session, caller: Caller, worker_id: UUID) -> WorkerOut:
+    found = _found(session, caller, Worker.id == worker_id)
+    if not found:
+        raise worker_histories.missing(worker_id)
+    return found[0]
+
+
+def _found(session: Session, caller: Caller, condition: ColumnElement[bool]) -> list[WorkerOut]:
+    """The workers of a condition by name, as the caller sees them."""
+    speed = worker_histories.speed(caller)
+    trained = case((Trial.kind == TrialKind.EXPORT, Trial.parent_id), else_=Trial.id)
     statement = (
         select(
             Worker,
             func.greatest(Worker.seen_at, Lease.heard_at).label("seen_at"),
-            Search.owner_id,
-            case((Trial.kind == TrialKind.EXPORT, Trial.parent_id), else_=Trial.id),
-            MemoryLimit.exceeded,
-            MemoryLimit.fitted,
+            case((sharing.may_read(caller), trained)).label("trial_id"),
+            MemoryLimit.exceeded.label("memory_exceeded"),
+            MemoryLimit.fitted.label("memory_fitted"),
+            speed.c.precision,
+            speed.c.samples_per_second,
         )
         .outerjoin(Lease, Lease.worker_id == Worker.id)
         .outerjoin(Trial, Trial.id == Lease.trial_id)
@@ -35,18 +56,11 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
             MemoryLimit,
             and_(MemoryLimit.device == Worker.device, MemoryLimit.memory == Worker.memory),
         )
+        .outerjoin(speed, true())
+        .where(condition)
         .order_by(Worker.name, Worker.id)
     )
-    return [
-        WorkerOut.of(
-            worker,
-            seen_at=seen_at,
-            trial_id=trial_id if caller.is_admin or owner_id == caller.key_id else None,
-            memory_exceeded=exceeded,
-            memory_fitted=fitted,
-        )
-        for worker, seen_at, owner_id, trial_id, exceeded, fitted in session.execute(statement)
-    ]
+    return [WorkerOut.of(row, row.Worker) for row in session.execute(statement)]
 
 
 def trained(session: Session, found: Iterable[WorkerOut]) -> dict[UUID, tuple[int, str]]:
@@ -59,9 +73,8 @@ def trained(session: Session, found: Iterable[WorkerOut]) -> dict[UUID, tuple[in
 def drain(session: Session, caller: Caller, worker_id: UUID, *, draining: bool) -> WorkerOut:
     """Give a worker no more trials, or trials again; NotFound for an unknown one."""
     statement = update(Worker).where(Worker.id == worker_id).values(draining=draining)
-    if session.execute(statement.returning(Worker.id)).one_or_none() is None:
-        raise NotFound(f"there is no worker {worker_id}: `netmorph worker ls` lists them")
-    return next(one for one in listing(session, caller) if one.id == worker_id)
+    session.execute(statement)
+    return _one(session, caller, worker_id)
 
 
 def sweep(session: Session) -> None:

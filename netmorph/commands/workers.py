@@ -1,11 +1,12 @@
-"""The commands on workers: worker ls, worker drain."""
+"""The commands on workers: worker ls, worker show, worker drain."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated
 
 import typer
 
-from netmorph import tables
+from netmorph import worker_tables
 from netmorph.answers import Worker
 from netmorph.commands import matching
 from netmorph.commands.options import (
@@ -18,7 +19,11 @@ from netmorph.commands.options import (
 )
 from netmorph.target import Target
 
-workers = typer.Typer(no_args_is_help=True, help="List and drain workers.")
+workers = typer.Typer(no_args_is_help=True, help="List, show and drain workers.")
+
+WorkerArgument = Annotated[
+    str, typer.Argument(help="A worker: its name, its id, or the beginning of its id.")
+]
 
 
 @workers.command("ls")
@@ -34,18 +39,46 @@ def ls(
         print_json(items)
         return
     out = console()
-    out.print(tables.workers(items, out.width))
+    out.print(worker_tables.workers(items, out.width))
     if not items:
         messages().print("no worker: `netmorph up --workers 1` starts one")
+
+
+@workers.command("show")
+@with_service
+def show(
+    service: Target,
+    worker: WorkerArgument,
+    trials: Annotated[
+        int, typer.Option("--trials", min=0, max=10_000, help="Most trials that are listed.")
+    ] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a worker: its speed, its failures of the last day, and the trials that it trained.
+
+    Those trials that you may read, of the last week.
+    """
+    with connect(service) as client:
+        item = client.worker(resolve(client.workers(), worker)["id"])
+        ended = list(islice(client.worker_trials(item["id"]), trials))
+    if as_json:
+        print_json({**item, "trials": ended})
+        return
+    out = console()
+    out.print(worker_tables.worker(item))
+    if item["last_day"]["problems"]:
+        out.print("\nProblems of the last day, the latest first")
+        out.print(worker_tables.problems(item["last_day"]["problems"]))
+    if ended:
+        out.print("\nTrials, the latest first")
+        out.print(worker_tables.trials(ended))
 
 
 @workers.command("drain")
 @with_service
 def drain(
     service: Target,
-    worker: Annotated[
-        str, typer.Argument(help="A worker: its name, its id, or the beginning of its id.")
-    ],
+    worker: WorkerArgument,
     undo: Annotated[bool, typer.Option("--undo", help="Give it trials again.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -44,7 +44,7 @@ AUDIT = {
     "a trial runs exactly while it has a lease": """
         SELECT trials.id FROM trials FULL JOIN leases ON leases.trial_id = trials.id
         WHERE (trials.status = 'running') <> (leases.trial_id IS NOT NULL)
-            OR leases.attempt <> trials.attempt""",
+            OR leases.attempt <> trials.attempt OR leases.worker_id <> trials.worker_id""",
     "an ended trial has an end, a live one none": """
         SELECT id FROM trials
         WHERE (status IN ('waiting', 'running')) <> (ended_at IS NULL)""",

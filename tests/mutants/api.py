@@ -143,9 +143,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/workers.py",
-        old="trial_id if caller.is_admin or owner_id == caller.key_id else None",
-        new="trial_id",
+        old="case((sharing.may_read(caller), trained))",
+        new="case((true(), trained))",
         tests=("tests/api/store/test_workers.py",),
+    ),
+    Mutant(
+        file="api/store/worker_histories.py",
+        old=".where(Trial.worker_id == worker_id, IS_SHOWN, _within(Trial.ended_at, since))\n"
+        "        .where(sharing.may_read(caller))",
+        new=".where(Trial.worker_id == worker_id, IS_SHOWN, _within(Trial.ended_at, since))",
+        tests=("tests/api/store/test_worker_histories.py",),
     ),
     Mutant(
         file="core/data/intake/assembly.py",

@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a pipe gets cut ids
         file="netmorph/tables.py",
-        old="text if width >= WIDE or counts[text[:_SHORT_ID]] > 1 else text[:_SHORT_ID]",
-        new="text[:_SHORT_ID]",
+        old="text if width >= WIDE or counts[text[:SHORT_ID]] > 1 else text[:SHORT_ID]",
+        new="text[:SHORT_ID]",
         tests=("tests/netmorph/commands/test_options.py", "tests/netmorph/test_tables.py"),
     ),
     Mutant(  # the beginning that all keys share revokes the only key

@@ -8,6 +8,7 @@ let source = null;
 let timer = null;
 let busy = false;
 let again = false;
+let redrawing = null;
 
 // Fetches a part; the service answers 304, without the part, where it is as the page has it.
 function fetchChanged(element, address, headers = {}) {
@@ -69,10 +70,20 @@ async function refreshFigure(element) {
   const isSame = element.lastText === text;
   keep(element, text, answer);
   if (isSame) return;
-  const figure = JSON.parse(text);
-  await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  await draw(element);
   if (!element.dataset.drawn) element.on("plotly_click", (event) => openTrial(event.points[0]?.customdata));
   element.dataset.drawn = "yes";
+}
+
+async function draw(element) {
+  const figure = JSON.parse(element.lastText);
+  await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+}
+
+// Plotly fits a figure to a new width, but leaves its legend where it was: over the points.
+function redraw() {
+  clearTimeout(redrawing);
+  redrawing = setTimeout(() => document.querySelectorAll("[data-drawn]").forEach(draw), 300);
 }
 
 // A point of a chart leads to its trial.
@@ -232,6 +243,7 @@ function clearErrors(form) {
 }
 
 dark.addEventListener("change", refresh);
+window.addEventListener("resize", redraw);
 window.addEventListener("pagehide", close);
 document.addEventListener("DOMContentLoaded", () => {
   for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ inline: "center", block: "nearest" });

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,9 +11,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from api.dashboard.search_pages import TABS
 from api.models import Search
+from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
+from tests.api.store.reports import LEASE
 from tests.browser import chromium, page_of
 
 pytestmark = pytest.mark.browser
@@ -78,6 +81,26 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     expect(page.locator("#trials tbody tr")).to_have_count(21)
     expect(link).to_be_focused()
     assert page.evaluate("window.sameDocument") is True
+
+
+def test_a_legend_stays_above_its_figure_when_the_window_is_made_wider(
+    page: Page, visitor: Any, large: Any
+) -> None:
+    sign_in(page, visitor.key)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/searches/{large}")
+    figure = page.get_by_role("img", name="validation accuracy by trial")
+    expect(figure.locator(".scatterlayer .trace")).not_to_have_count(0)
+    page.set_viewport_size({"width": 800, "height": 800})
+    page.wait_for_function(LEGEND_ABOVE, arg=figure.element_handle())
+
+
+#: Whether a figure is wide and its legend ends where its points begin.
+LEGEND_ABOVE = """(figure) => {
+    const points = figure.querySelector(".nsewdrag").getBoundingClientRect();
+    const legend = figure.querySelector(".legend").getBoundingClientRect();
+    return points.width > 500 && legend.bottom <= points.top;
+}"""
 
 
 def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: Any) -> None:
@@ -183,7 +206,7 @@ def sign_in(page: Page, key: str) -> None:
 
 
 def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
-    page: Page, visitor: Any, world: Any
+    page: Page, visitor: Any, world: Any, do: Any
 ) -> None:
     """With long names; on a narrow screen the header has one line and rows become cards.
 
@@ -194,11 +217,13 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
     world.set(Search, search, name="n" * 120)
     dataset = world.dataset(visitor.caller, name="d" * 120)
     architecture = roots(world.dataset_spec(), Bounds())[0].to_json()
+    box = worker(world, do, search)
     trial = world.trial(search, architecture=architecture, worker="w" * 120)
     page.route("**/plotly-*", lambda route: route.fulfill(body=""))  # a second of work each time
     sign_in(page, visitor.key)
     for path in (
-        "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", "/models", "/queue",
+        "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", f"/workers/{box}",
+        "/models", "/queue",
         "/settings", f"/settings/webhooks/{webhook(visitor)}", "/sign-in", "/docs",
         f"/data-sets/{dataset}", f"/trials/{trial}",
         f"/compare?search={search}&search={world.search(visitor.caller)}",
@@ -217,6 +242,17 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
         if path != "/docs":  # a page of Swagger UI
             assert page.evaluate(SHOWN_IDS) == [], path
             assert violations(page) == [], path
+
+
+def worker(world: Any, do: Any, search: Any) -> UUID:
+    """A worker with a long name that has completed a trial and failed in another one."""
+    box = world.worker("w" * 120)
+    for status in ("completed", "failed"):
+        trial = world.trial(search)
+        held = do(leases.take, box, box.boot_id, LEASE, trial).held
+        sent = world.result(held, status, reason="r" * 200, precision="bf16 channels-last")
+        do(results.end_attempt, trial, sent, b"digest", 3)
+    return UUID(str(box.worker_id))
 
 
 def webhook(visitor: Any) -> str:

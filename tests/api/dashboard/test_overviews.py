@@ -7,7 +7,7 @@ import httpx
 
 from api.models import Search, Trial
 from api.roles import Role
-from api.store import leases
+from api.store import leases, results
 from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE
 from tests.api.visitors import enter, token
@@ -141,3 +141,42 @@ def test_a_user_changes_the_own_key_alone_and_stays_signed_in(visitor, person):
     change = {"token": token(http), "key": secret}
     assert http.post(f"{own}/revoke", data=change).headers["location"] == "/sign-in"
     assert http.get("/settings").status_code == 303
+
+
+def test_a_worker_has_a_page_with_its_problems_and_trials(visitor, person, world, do):
+    search = world.search(visitor.caller)
+    world.set(Search, search, name="<i>mine</i>")
+    box = world.worker("box")
+    address = f"/workers/{box.worker_id}"
+
+    def train(status: str, **values: object) -> None:
+        trial = world.trial(search)
+        held = do(leases.take, box, box.boot_id, LEASE, trial).held
+        sent = world.result(held, status, **values)
+        do(results.end_attempt, trial, sent, b"digest", 3)
+
+    train("completed", seconds=12.0, samples_per_second=1234.0, precision="bf16")
+    train("failed", reason="CUDA <error>")
+    page = visitor.http.get(address).text
+    for words in ("<h1>box</h1>", "1,234", "computed in bf16", "CUDA &lt;error&gt;", "12 s",
+                  "trial 0", "&lt;i&gt;mine"):  # fmt: skip
+        assert words in page
+    assert "Drain" not in page
+    assert f'href="{address}"' in visitor.http.get("/workers").text
+    for _ in range(25):
+        train("completed")
+    later = re.search(r'href="(/workers/[^"]*cursor=[^"]*)"', visitor.http.get(address).text)
+    assert later is not None
+    assert "1,234" in visitor.http.get(later[1]).text.split("<h2")[-1]
+    assert "Earlier trials" not in visitor.http.get(later[1]).text
+
+    admin, stranger = person(Role.ADMIN), person()
+    enter(stranger.http, stranger.key)
+    hidden = stranger.http.get(address).text + stranger.http.get(f"/ui{address}").text
+    assert "No trial that you may read" in hidden
+    for words in ("mine", "CUDA", "1,234", "bf16"):
+        assert words not in hidden
+    enter(admin.http, admin.key)
+    assert f'action="{address}/drain"' in admin.http.get(address).text
+    assert admin.http.get(f"{address}/drain").headers["location"] == address
+    assert visitor.http.get(f"/workers/{search}").status_code == 404

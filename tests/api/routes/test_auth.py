@@ -22,11 +22,12 @@ PUBLIC = {
 #: Whose keys a route takes, by the start of its path; users' and admins' where nothing is said.
 TAKEN = {
     "/v1/worker/": {Role.WORKER},
-    "/v1/workers/": {Role.ADMIN},
     "/v1/keys": {Role.ADMIN},
     "/metrics": {Role.ADMIN},
     "/v1/storage": {Role.ADMIN},
 }
+#: Actions of admins alone, by the end of their path.
+ADMINS_ACTIONS = (":drain", ":undrain")
 
 Call = tuple[str, str]
 
@@ -69,6 +70,8 @@ def pages(app: FastAPI) -> Iterator[Call]:
 
 
 def taken(path: str) -> set[Role]:
+    if path.endswith(ADMINS_ACTIONS):
+        return {Role.ADMIN}
     return next(
         (roles for start, roles in TAKEN.items() if path.startswith(start)),
         {Role.USER, Role.ADMIN},
