@@ -7,7 +7,7 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
@@ -154,8 +154,8 @@ def race_roots(
     """The roots that a search starts from, the default first; the given one alone, if any.
 
     How wide they are depends on how fast they are trained: as expected before anything is measured,
-    then as the first of the `trials` was. Where that one is as wide as it should not have been, its
-    kind joins the race once more; the others stay as they began.
+    then as the first of the `trials` was. Those that began stay as they are; but where the first
+    one was too wide, its kind joins the race once more.
     """
     if given is not None:
         return (given,)
@@ -165,8 +165,7 @@ def race_roots(
     racers = [kind for kind in racing_kinds(spec) if kind in kinds][:count]
     if len(racers) < 2:
         return (first,)
-    began = {trial.architecture.fingerprint for trial in trials if trial.number > 0}
-    return tuple(_begun(kind, began, spec, bounds) or kinds[kind] for kind in racers)
+    return tuple(_entry(kind, kinds[kind], spec, bounds, trials) for kind in racers)
 
 
 def _slowness(trials: Sequence[PastTrial]) -> float:
@@ -177,12 +176,22 @@ def _slowness(trials: Sequence[PastTrial]) -> float:
     return 1.0
 
 
-def _begun(
-    kind: str, began: Collection[str], spec: DatasetSpec, bounds: Bounds
-) -> Architecture | None:
-    """The root of this kind that is among those that began, at whatever scale."""
-    scaled = (all_roots(spec, bounds, scale).get(kind) for scale in (1.0, *SCALES))
-    return next((one for one in scaled if one and one.fingerprint in began), None)
+def _entry(
+    kind: str,
+    chosen: Architecture,
+    spec: DatasetSpec,
+    bounds: Bounds,
+    trials: Sequence[PastTrial],
+) -> Architecture:
+    """The root of this kind in the race: the one that began, at whatever scale, or the chosen."""
+    scaled = [all_roots(spec, bounds, scale).get(kind) for scale in (1.0, *SCALES)]
+    names = {root.fingerprint for root in scaled if root is not None}
+    began = [trial for trial in trials if trial.architecture.fingerprint in names]
+    if not began:
+        return chosen
+    latest = max(began, key=lambda trial: trial.number)
+    was_too_wide = latest.number == 0 and chosen.flops < latest.architecture.flops
+    return chosen if was_too_wide else latest.architecture
 
 
 def _scaled_roots(

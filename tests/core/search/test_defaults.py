@@ -113,12 +113,23 @@ def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
     assert fast != short
 
 
-def test_a_root_that_began_keeps_its_width_but_the_first_comes_once_more():
-    first, second, _ = race(300.0)
+def test_roots_that_began_keep_their_width():
+    first, second, third = race(300.0)
     began = (measured(0, first, 10.0), measured(1, second, 10.0))
     slow = race(300.0, measured(0, first, 10.0))
-    assert race(300.0, *began) == (slow[0], second, slow[2])
-    assert race(300.0, *began, measured(2, slow[0], 10.0)) == (slow[0], second, slow[2])
+    assert third.flops != slow[2].flops
+    assert race(300.0, *began) == (first, second, slow[2])
+
+
+def test_a_first_root_that_was_too_wide_joins_the_race_once_more():
+    chosen, data = SearchConfig(budget=Budget(seconds=2400.0)), spec()
+    limits = bounds(chosen, data)
+    first, *_ = race_roots(chosen, data, limits)
+    trials = [measured(0, first, 100.0)]
+    narrower, *others = race_roots(chosen, data, limits, trials=trials)
+    assert narrower.flops < first.flops
+    trials += [measured(n, one, 100.0) for n, one in enumerate((narrower, *others), 1)]
+    assert race_roots(chosen, data, limits, trials=trials) == (narrower, *others)
 
 
 def test_roots_that_are_as_fast_as_expected_stay_as_they_are():
