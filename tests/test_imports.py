@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 
@@ -28,6 +30,13 @@ def modules_after(statement: str) -> set[str]:
 def test_an_import_brings_nothing_from_across_a_border(statement: str, absent: set[str]) -> None:
     """A controller without torch, a Celery process without torch or database."""
     assert modules_after(statement) & absent == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Whether such an import works depends on which of them a process happens to import first."""
+    graph = grimp.build_graph("api", "core", "netmorph", "worker")
+    arrows = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
 
 
 def test_a_folder_of_the_users_named_core_shadows_nothing(tmp_path) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, delete, func, text
 from sqlalchemy.orm import Session
 
 from api.models import MemoryLimit
+from api.store.live_workers import RECENT
 from api.store.prepared import PreparedStatement
-from api.store.workers import RECENT
 from core.protocol.contracts import TrialResult
 
 _KEPT = timedelta(days=1)

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -20,9 +19,9 @@ from api import instruments
 from api.instruments import Metric
 from api.models import Dataset, Discarded, Leader, Lease, MemoryLimit, Search, Trial, Worker
 from api.store.fragments import listed
+from api.store.live_workers import RECENT
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialStatus
 
-_RECENT = timedelta(minutes=1)
 _QUICK = 5.0  # seconds between two readings of what an index answers
 _SLOW = 60.0  # seconds between two readings that visit every trial
 
@@ -151,7 +150,7 @@ def _oldest_wait(session: Session) -> float:
 
 def _workers(session: Session) -> list[Row]:
     """Workers by what they do; each device has a row for both states."""
-    recent = func.greatest(Worker.seen_at, func.max(Lease.heard_at)) > func.now() - _RECENT
+    recent = func.greatest(Worker.seen_at, func.max(Lease.heard_at)) > func.now() - RECENT
     each = (
         select(Worker.device, func.count(Lease.trial_id).label("leases"))
         .outerjoin(Lease, Lease.worker_id == Worker.id)

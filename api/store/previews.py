@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset
 from api.schemas import RootOut, SearchIn, SearchPreview
-from api.store import new_searches, workers
+from api.store import live_workers, new_searches
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
 from core.graph.speed import PRIOR_SPEED
@@ -25,7 +25,7 @@ def preview(
         bounds=checked.bounds,
         roots=[_root(one, config, spec, in_race=len(roots) > 1) for one in roots],
         trial_seconds=_seconds(roots[0], config, spec),
-        workers=workers.count_live(session),
+        workers=live_workers.count_live(session),
     )
 
 

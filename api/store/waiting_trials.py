@@ -12,7 +12,7 @@ from api.models import Lease, Search, Trial, Worker
 from api.schemas import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller
-from api.store.workers import RECENT, count_live, live_by_device
+from api.store.live_workers import RECENT, count_live, live_by_device
 from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 _PAUSED = "its search is paused"

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from api.store.workers import count_live
+from api.store.live_workers import count_live
 
 _PATIENCE = 10  # seconds that a trial usually waits at most while a worker is free
 

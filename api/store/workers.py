@@ -14,7 +14,6 @@ from api.store.keys import Caller
 from core.protocol.states import TrialKind
 
 _FORGOTTEN_AFTER = timedelta(days=1)
-RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
 
 
 def listing(session: Session, caller: Caller) -> list[WorkerOut]:
@@ -81,21 +80,3 @@ def sweep(session: Session) -> None:
     """Delete the workers that have not been seen for a day and have no lease."""
     idle = Worker.id.not_in(select(Lease.worker_id))
     session.execute(delete(Worker).where(Worker.seen_at < func.now() - _FORGOTTEN_AFTER, idle))
-
-
-def count_live(session: Session) -> int:
-    """How many workers sent a report within the last minute."""
-    return sum(live_by_device(session).values())
-
-
-def live_by_device(session: Session) -> dict[str, int]:
-    """How many workers of each kind of device sent a report within the last minute."""
-    heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
-    recent = (
-        select(Worker.device, func.count(Worker.id.distinct()))
-        .outerjoin(Lease, Lease.worker_id == Worker.id)
-        .where(heard_at > func.now() - RECENT)
-        .group_by(Worker.device)
-        .order_by(Worker.device)
-    )
-    return {device: count for device, count in session.execute(recent)}

@@ -1,0 +1,28 @@
+"""Workers that are there: those that sent something within the last minute."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.models import Lease, Worker
+
+RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
+
+
+def count_live(session: Session) -> int:
+    """How many workers sent a report within the last minute."""
+    return sum(live_by_device(session).values())
+
+
+def live_by_device(session: Session) -> dict[str, int]:
+    """How many workers of each kind of device sent a report within the last minute."""
+    heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
+    recent = (
+        select(Worker.device, func.count(Worker.id.distinct()))
+        .outerjoin(Lease, Lease.worker_id == Worker.id)
+        .where(heard_at > func.now() - RECENT)
+        .group_by(Worker.device)
+        .order_by(Worker.device)
+    )
+    return {device: count for device, count in session.execute(recent)}
