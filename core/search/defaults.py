@@ -155,7 +155,7 @@ def race_roots(
 
     How wide they are depends on how fast they are trained: as expected before anything is measured,
     then as the first of the `trials` was. Those that began stay as they are; but where the first
-    one was too wide, its kind joins the race once more.
+    one was too wide, its kind comes once more, with the training of a usual trial.
     """
     if given is not None:
         return (given,)
@@ -217,13 +217,10 @@ def _most_parameters(spec: DatasetSpec) -> int:
 
 
 def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
-    """Whether a trial is one of several roots that are compared after a short training.
-
-    The first one may come once more in another width (`race_roots`).
-    """
+    """Whether a trial is one of several roots that are compared after a short training."""
     size = race_size(config, spec)
     splits = 1 + len(split_seeds(config, spec))
-    return not inherited and number < (size + 1) * splits and size > 1
+    return not inherited and number < size * splits and size > 1
 
 
 def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:

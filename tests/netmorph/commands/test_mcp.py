@@ -16,7 +16,9 @@ from netmorph.client import Client as Service
 from netmorph.commands.mcp import mcp
 from netmorph.commands.mcp_tools import Tools, explanation
 from netmorph.commands.options import connect
+from netmorph.data_directory import DataDirectory
 from netmorph.errors import ClientError, Unreachable
+from netmorph.target import Target
 from tests.netmorph import samples
 from tests.waiting import wait_for
 
@@ -126,7 +128,7 @@ def test_a_missing_folder_or_service_is_named(tmp_path) -> None:
     with pytest.raises(ClientError, match="there is no folder"):
         mcp(folder=tmp_path / "none")
     with pytest.raises(Unreachable, match="netmorph up"):
-        Tools(lambda: connect(None, None, tmp_path), tmp_path).list_searches()
+        Tools(lambda: connect(Target(DataDirectory(tmp_path))), tmp_path).list_searches()
 
 
 @pytest.mark.parametrize(("hours", "is_idle"), [(0, False), (2, True)])
