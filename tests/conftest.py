@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -29,8 +29,9 @@ from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
 from tests.running_service import RunningService
 
-# No example fails for being slow: the first to need a compiled function waits for the compiler.
-settings.register_profile("netmorph", deadline=None)
+# No example fails for being slow, nor does the drawing of one: the first to need a compiled
+# function waits for the compiler, and machines are busy.
+settings.register_profile("netmorph", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("netmorph")
 
 # Threads that wait for each other at every step of a tiny network take several times longer than
