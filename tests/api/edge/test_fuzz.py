@@ -61,7 +61,10 @@ def send(visitor, world, address) -> Send:
 
 def fuzz(**kinds: Any) -> Callable[..., Any]:
     """Few examples, as each is a request; the examples of before are tried first."""
-    bounded = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    bounded = settings(
+        max_examples=25,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     return lambda test: bounded(given(**kinds)(test))
 
 

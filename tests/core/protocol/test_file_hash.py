@@ -35,7 +35,10 @@ def content(size: int) -> bytes:
     return np.random.default_rng(size).bytes(size)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(size=st.integers(0, 5 * MIB), stops=st.lists(st.integers(1, 3), max_size=4))
 def test_the_hash_is_that_of_the_file_wherever_it_was_stopped(
     tmp_path: Path, size: int, stops: list[int]

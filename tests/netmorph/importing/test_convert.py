@@ -318,7 +318,9 @@ def test_an_operation_that_cannot_be_taken_is_named(nodes, words, tmp_path):
 
 @pytest.mark.parametrize("name", ["resnet", "lenet", "prepared"])
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_has_another_function(name, data, tmp_path):

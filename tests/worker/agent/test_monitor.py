@@ -183,7 +183,7 @@ notices = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     events=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), shuts_down=st.booleans()
 )
