@@ -33,7 +33,7 @@ def test_an_import_brings_nothing_from_across_a_border(statement: str, absent: s
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Whether such an import works depends on which of them a process happens to import first."""
+    """Whether that works depends on which of them a process imports first."""
     graph = grimp.build_graph("api", "core", "netmorph", "worker")
     arrows = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
