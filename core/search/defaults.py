@@ -7,7 +7,7 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
@@ -160,12 +160,14 @@ def race_roots(
     if given is not None:
         return (given,)
     (first,) = roots(spec, bounds)
-    kinds = _scaled_roots(config, spec, bounds, _slowness(trials))
+    scales = (1.0,) if config.budget.seconds is None else (1.0, *SCALES)
+    versions = [all_roots(spec, bounds, scale) for scale in scales]
+    kinds = _widest_in_time(config, spec, versions, _slowness(trials))
     count = race_size(config, spec)
     racers = [kind for kind in racing_kinds(spec) if kind in kinds][:count]
     if len(racers) < 2:
         return (first,)
-    return tuple(_entry(kind, kinds[kind], spec, bounds, trials) for kind in racers)
+    return tuple(_entry(kind, kinds[kind], versions, trials) for kind in racers)
 
 
 def _slowness(trials: Sequence[PastTrial]) -> float:
@@ -179,13 +181,11 @@ def _slowness(trials: Sequence[PastTrial]) -> float:
 def _entry(
     kind: str,
     chosen: Architecture,
-    spec: DatasetSpec,
-    bounds: Bounds,
+    versions: Sequence[Mapping[str, Architecture]],  # by scale, all kinds
     trials: Sequence[PastTrial],
 ) -> Architecture:
     """The root of this kind in the race: the one that began, at whatever scale, or the chosen."""
-    scaled = [all_roots(spec, bounds, scale).get(kind) for scale in (1.0, *SCALES)]
-    names = {root.fingerprint for root in scaled if root is not None}
+    names = {roots_of[kind].fingerprint for roots_of in versions if kind in roots_of}
     began = [trial for trial in trials if trial.architecture.fingerprint in names]
     if not began:
         return chosen
@@ -194,18 +194,20 @@ def _entry(
     return chosen if was_too_wide else latest.architecture
 
 
-def _scaled_roots(
-    config: SearchConfig, spec: DatasetSpec, bounds: Bounds, slowness: float
+def _widest_in_time(
+    config: SearchConfig,
+    spec: DatasetSpec,
+    versions: Sequence[Mapping[str, Architecture]],
+    slowness: float,
 ) -> dict[str, Architecture]:
     """Each kind of root, at the largest scale for which there is time for enough epochs."""
-    found = dict(all_roots(spec, bounds))
-    if config.budget.seconds is None:
-        return found
-    for scale in SCALES:
-        for kind, root in all_roots(spec, bounds, scale).items():
-            examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
+    usual, *wider = versions
+    found = dict(usual)
+    examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
+    for scaled in wider:
+        for kind, root in scaled.items():
             seconds = examples * slowness * PRIOR_SPEED.seconds(root)
-            is_timely = seconds <= GOAL_SHARE * config.budget.seconds
+            is_timely = seconds <= GOAL_SHARE * (config.budget.seconds or 0.0)
             if is_timely and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found

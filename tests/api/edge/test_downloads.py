@@ -138,9 +138,9 @@ def test_no_part_of_a_damaged_file_is_sent(app, owner, blob, path) -> None:
 
 
 class CuttingProxy:
-    """Forwards connections to a server, and cuts each after so many bytes of its answers.
+    """Forwards connections to a server, and cuts each after some bytes of its answers.
 
-    `after` has the bytes for each connection in turn; further ones are not cut.
+    `after` has their number for each connection in turn; further ones are not cut.
     """
 
     def __init__(self, server: int, after: list[int], after_first: Callable[[], None]) -> None:
