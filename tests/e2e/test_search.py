@@ -66,7 +66,7 @@ def processes_of(directory: Path) -> list[psutil.Process]:
 
 def test_a_search_ends_with_a_tested_network(found: dict) -> None:
     assert found["status"] == "completed"
-    assert found["trials_completed"] in {2, 3}  # the last may be stopped early
+    assert found["trials_completed"] >= 1  # those after the first may be stopped early
     assert found["trials_inherited"] == 2
     assert found["best_validation"] > 0.9
     assert found["test_accuracy"] > 0.9
