@@ -235,7 +235,7 @@ heard AS (
     UPDATE leases
     SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL {more}
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, attempt, stop_at
+    RETURNING trial_id, attempt, stop_at, checkpoint_epoch
 )"""
 _STEP = (
     f", stop_at = CASE WHEN {_NOT_BEGUN} THEN stop_at + (now() - heard_at) ELSE stop_at END"
@@ -294,18 +294,25 @@ def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: ti
     return _answer(connection, _EPOCH, values)
 
 
+_LAST_CHECKPOINT = ", checkpoint_epoch = greatest(checkpoint_epoch, :epoch)"
+# A report that comes after that of a later checkpoint names a blob that may be removed already.
 _CHECKPOINT = PreparedStatement(f"""
-WITH {_HEARD.format(more="")}, before AS (
-    SELECT checkpoint_key, checkpoint_bytes FROM trials JOIN heard ON trials.id = heard.trial_id
+WITH {_HEARD.format(more=_LAST_CHECKPOINT)}, newest AS (
+    SELECT trial_id, attempt FROM heard WHERE checkpoint_epoch = CAST(:epoch AS integer)
+), useless AS (
+    SELECT checkpoint_key AS blob_key, checkpoint_bytes AS blob_bytes
+    FROM trials JOIN newest ON trials.id = newest.trial_id
     WHERE checkpoint_key <> :key
-), replaced AS (
-    INSERT INTO discarded (blob_key, blob_bytes) SELECT checkpoint_key, checkpoint_bytes FROM before
+    UNION ALL
+    SELECT :key, CAST(:bytes AS bigint) FROM heard WHERE NOT EXISTS (SELECT FROM newest)
+), noted AS (
+    INSERT INTO discarded (blob_key, blob_bytes) SELECT blob_key, blob_bytes FROM useless
     ON CONFLICT DO NOTHING
 ), kept AS (
     UPDATE trials
-    SET checkpoint_key = :key, checkpoint_bytes = :bytes, checkpoint_attempt = heard.attempt,
+    SET checkpoint_key = :key, checkpoint_bytes = :bytes, checkpoint_attempt = newest.attempt,
         checkpoint_epoch = :epoch, checkpoint_seconds = :seconds
-    FROM heard WHERE trials.id = heard.trial_id
+    FROM newest WHERE trials.id = newest.trial_id
 )
 {_ANSWER.format(notify="")}
 """)
@@ -321,6 +328,7 @@ def checkpoint(
 ) -> Answer:
     """Keep where a trial's training can be continued, in place of the checkpoint before.
 
+    A report that was delayed beyond that of a later checkpoint only renews the lease.
     Raises InvalidInput for the checkpoint of another trial: no two trials have equal ones.
     """
     values = {

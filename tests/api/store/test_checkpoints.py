@@ -185,6 +185,29 @@ def test_a_new_checkpoint_replaces_the_one_before(world, do, take, trial):
     assert noted(world) == {reports[0].blob.key}
 
 
+def test_a_late_report_of_an_earlier_checkpoint_replaces_nothing(world, do, take, trial):
+    """Its blob may be removed already: a duplicate, or a report on a slow connection."""
+    held = take()
+    first, delayed, last = (checkpoint_of(held, epoch) for epoch in (1, 2, 3))
+    for report in (first, last, first, delayed):
+        assert do(leases.checkpoint, trial, report, LEASE) == Answer()
+    row = world.get(trial)
+    assert (row.checkpoint_key, row.checkpoint_epoch) == (last.blob.key, 3)
+    assert noted(world) == {first.blob.key, delayed.blob.key}
+
+
+def test_a_training_that_begins_again_replaces_a_later_checkpoint(world, do, take, train, trial):
+    """Of an attempt that is not counted, so that the next one has the same number."""
+    first = take()
+    train(first, [1, 2, 3], checkpoint=3)
+    assert do(endings.hand_back, trial, handed_back(first))
+    again = take()
+    train(again, [1], checkpoint=1)
+    row = world.get(trial)
+    assert (again.attempt, row.checkpoint_epoch) == (first.attempt, 1)
+    assert row.checkpoint_key == checkpoint_of(again, 1).blob.key
+
+
 def test_a_checkpoint_without_the_lease_changes_nothing(world, do, take, trial):
     held = take()
     for wrong in ({"attempt": 2}, {"token": uuid4()}):
