@@ -38,7 +38,10 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     "neps": Environment(
         ROOT / ".venv-peers-neps", ("neural-pipeline-search==0.17.0", "torch==2.13.0")
     ),
-    "autokeras": Environment(ROOT / ".venv-peers-autokeras", ("autokeras==3.0.0", "torch==2.13.0")),
+    "autokeras": Environment(
+        ROOT / ".venv-peers-autokeras",
+        ("autokeras==3.0.0", "torch==2.13.0", "six==1.17.0"),  # six: keras-tuner imports it unasked
+    ),
 }
 SUGGESTING = ("optuna", "neps")
 SUGGESTING_SHIM = ROOT / "benchmarks" / "asked_peer.py"

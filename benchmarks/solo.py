@@ -161,7 +161,7 @@ class Solo:
             self.status, self.reason = SearchStatus.FINISHING, reason
 
     def _snapshot(self, count: int) -> Snapshot:
-        trials = tuple(past_trial(trial) for trial in self.trials)
+        trials, slowness = tuple(past_trial(trial) for trial in self.trials), self._slowness()
         return Snapshot(
             seed=self.config.seed,
             next_number=len(self.trials),
@@ -174,9 +174,9 @@ class Solo:
             trials=trials,
             goal=pace.goal(self.config, self.spec),
             example_seconds=pace.example_seconds(self.config, self.spec),
-            promoted=defaults.promoted(self.config, self.spec),
+            promoted=defaults.promoted(self.config, self.spec, slowness),
             split_seeds=defaults.split_seeds(self.config, self.spec),
-            alternatives=defaults.alternatives_tried(self.config, self.spec),
+            alternatives=defaults.alternatives_tried(self.config, self.spec, slowness),
             patience=pace.patience(self.config),
             remaining=pace.remaining_trials(
                 self.config, self.spec, created=len(self.trials), elapsed=self.now
@@ -215,6 +215,7 @@ class Solo:
                 self.config, self.spec, number=trial.number, inherited=inherited
             ),
             choices=trial.choices,
+            slowness=self._slowness(),
         )
         return hyperparameters.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
 
@@ -232,7 +233,11 @@ class Solo:
             inherited=trial.parent is not None,
             spent=spent,
             choices=trial.choices,
+            slowness=self._slowness(),
         )
+
+    def _slowness(self) -> float:
+        return defaults.slowness([past_trial(trial) for trial in self.trials])
 
     def _least_at_rung(self, trial: Trial) -> float | None:
         """The value that a child needs at the rung for its training to continue."""
@@ -279,7 +284,7 @@ class Solo:
         winner = race.chosen(trials)
         assert winner is not None
         known = {trial.trial_id: trial for trial in self.trials}
-        networks = defaults.networks(self.config, self.spec)
+        networks = defaults.networks(self.config, self.spec, self._slowness())
         chosen = ensembles.members_of(trials, networks, self.config.bounds)
         members = tuple(known[one.trial_id] for one in chosen)
         best = known[winner.trial_id]

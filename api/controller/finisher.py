@@ -78,7 +78,8 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
     winner = _winner(session, search, config, known)
     if winner is None:
         return False
-    members = ensembles.members_of(known, defaults.networks(config, spec), config.bounds)
+    count = defaults.networks(config, spec, defaults.slowness(ended))
+    members = ensembles.members_of(known, count, config.bounds)
     return new_trials.add_final(
         session,
         search.search_id,

@@ -150,6 +150,7 @@ def choose(
             inherited=context.inherited,
             spent=spent,
             choices=context.choices,
+            slowness=context.slowness,
         )
     if chosen is not None and context.kind is TrialKind.EXPORT:
         return chosen
@@ -167,6 +168,7 @@ def choose(
                 inherited=context.inherited,
             ),
             choices=context.choices,
+            slowness=context.slowness,
         )
     if context.morphisms and context.inherited and context.parent_value is not None:
         least = halving.least_at_rung(context.parent_value, context.parent_value_std or 0.0, gains)

@@ -171,6 +171,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
     best = measured(config).value_range[1]
     root = None if stored.root is None else Architecture.from_json(stored.root)
     trials = tuple(live_searches.past_trial(row, best) for row in stored.trials)
+    slowness = defaults.slowness(trials)
     return Snapshot(
         seed=config.seed,
         next_number=stored.next_number,
@@ -184,9 +185,9 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         trials=trials,
         goal=pace.goal(config, dataset),
         example_seconds=pace.example_seconds(config, dataset),
-        promoted=defaults.promoted(config, dataset),
+        promoted=defaults.promoted(config, dataset, slowness),
         split_seeds=defaults.split_seeds(config, dataset),
-        alternatives=defaults.alternatives_tried(config, dataset),
+        alternatives=defaults.alternatives_tried(config, dataset, slowness),
         patience=pace.patience(config),
         remaining=pace.remaining_trials(
             config, dataset, created=len(stored.trials), elapsed=stored.elapsed

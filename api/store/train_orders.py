@@ -1,20 +1,26 @@
 """The contents of a train order: too big for the statement that leases, so read after it."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
     exists,
     func,
     or_,
     select,
+    true,
 )
 from sqlalchemy.orm import aliased
 
@@ -22,6 +28,8 @@ from api.models import Damaged, Dataset, Network, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement
+from core.graph.architecture import Architecture
+from core.graph.speed import slowness
 from core.protocol.contracts import (
     BlobRef,
     Checkpoint,
@@ -69,6 +77,7 @@ class OrderContext:
     parent_value_std: float | None
     checkpoint: Checkpoint | None
     parent_damaged: bool  # its weights are missing or cannot be read
+    slowness: float  # of the search's first trained trial, see `core.search.defaults.slowness`
     dataset: BlobRef
     dataset_name: str
     dataset_spec: DatasetSpec
@@ -87,6 +96,7 @@ def _statement() -> Select[Any]:
         "weights_key",
         "weights_bytes",
     )
+    measured = _first_measured()
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     waited = func.extract("epoch", Trial.started_at - Trial.available_at)
     return (
@@ -113,6 +123,8 @@ def _statement() -> Select[Any]:
             exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
+            measured.c.architecture.label("measured_architecture"),
+            measured.c.samples_per_second,
             Dataset.blob_key,
             Dataset.blob_bytes,
             Network.architecture.label("root_architecture"),
@@ -123,7 +135,25 @@ def _statement() -> Select[Any]:
         .join(Dataset, Dataset.id == Search.dataset_id)
         .outerjoin(parent, parent.id == Trial.parent_id)
         .outerjoin(Network, _starts_from_network())
+        .outerjoin(measured, true())
         .where(Trial.id == bindparam("trial_id"))
+    )
+
+
+def _first_measured() -> FromClause:
+    """The first trial of a trial's search whose speed of training is known, if any."""
+    first = aliased(Trial)
+    return (
+        select(cast(first.architecture, Text).label("architecture"), first.samples_per_second)
+        .where(
+            first.search_id == Trial.search_id,
+            first.kind == TrialKind.SEARCH,
+            first.samples_per_second > 0,
+        )
+        .order_by(first.number)
+        .limit(1)
+        .correlate(Trial)
+        .lateral("measured")
     )
 
 
@@ -166,8 +196,16 @@ def _context(row: dict[str, Any]) -> OrderContext:
         root=_root(row.pop("root_architecture"), row.pop("root_key"), row.pop("root_bytes")),
         dataset=blobs.reference(row.pop("blob_key"), row.pop("blob_bytes")),
         dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
+        slowness=_slowness(row.pop("measured_architecture"), row.pop("samples_per_second")),
         **row,
     )
+
+
+@lru_cache(maxsize=256)  # each order of a search asks for the same one
+def _slowness(architecture: str | None, samples_per_second: float | None) -> float:
+    if architecture is None or samples_per_second is None:
+        return 1.0
+    return slowness(Architecture.from_json(json.loads(architecture)), samples_per_second)
 
 
 def _checkpoint(row: dict[str, Any]) -> Checkpoint | None:

@@ -49,6 +49,11 @@ class TrainingSpeed:
 PRIOR_SPEED = TrainingSpeed(*PRIOR)
 
 
+def slowness(architecture: Architecture, samples_per_second: float) -> float:
+    """The measured seconds of training for an example, in those that the prior speed predicts."""
+    return 1 / (samples_per_second * PRIOR_SPEED.seconds(architecture))
+
+
 def learn(measured: Sequence[tuple[Architecture, float]]) -> TrainingSpeed:
     """The speed of a worker from measured seconds for one example of each architecture.
 

@@ -10,6 +10,7 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 from collections.abc import Mapping, Sequence
 
 from core.errors import InvalidInput
+from core.graph import speed
 from core.graph.architecture import Architecture
 from core.graph.bounds import width
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
@@ -162,7 +163,7 @@ def race_roots(
     (first,) = roots(spec, bounds)
     scales = (1.0,) if config.budget.seconds is None else (1.0, *SCALES)
     versions = [all_roots(spec, bounds, scale) for scale in scales]
-    kinds = _widest_in_time(config, spec, versions, _slowness(trials))
+    kinds = _widest_in_time(config, spec, versions, slowness(trials))
     count = race_size(config, spec)
     racers = [kind for kind in racing_kinds(spec) if kind in kinds][:count]
     if len(racers) < 2:
@@ -170,11 +171,14 @@ def race_roots(
     return tuple(_entry(kind, kinds[kind], versions, trials) for kind in racers)
 
 
-def _slowness(trials: Sequence[PastTrial]) -> float:
-    """The seconds of training for an example of the first trial, in those that were expected."""
+def slowness(trials: Sequence[PastTrial]) -> float:
+    """The seconds of training for an example of the first trial, in those that were expected.
+
+    1 before any has been trained. `trials` are in the order of their numbers.
+    """
     for trial in trials:
-        if trial.number == 0 and trial.samples_per_second:
-            return 1 / (trial.samples_per_second * PRIOR_SPEED.seconds(trial.architecture))
+        if trial.samples_per_second:
+            return speed.slowness(trial.architecture, trial.samples_per_second)
     return 1.0
 
 
@@ -259,6 +263,7 @@ def check_splits(config: SearchConfig, spec: DatasetSpec) -> None:
 
 
 def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
+    # Not by the measured speed: a repeat has its trial's number from the beginning.
     often = passes_in_time(config, spec) >= PASSES_OF_REPEATED
     if config.budget.seconds is None or config.budget.trials is not None:
         return 1
@@ -266,16 +271,20 @@ def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
     return SPLITS if is_long and often and spec.train_examples < REPEATED_BELOW else 1
 
 
-def promoted(config: SearchConfig, spec: DatasetSpec) -> int:
+def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:
     """How many roots are trained on after their first short training.
 
     Where few examples are seen very often, the order of networks changes late in training.
     """
-    many = passes_in_time(config, spec) >= MANY_PASSES and config.budget.seconds is not None
+    many = (
+        passes_in_time(config, spec, slowness) >= MANY_PASSES and config.budget.seconds is not None
+    )
     return MOST_ROOTS if many else PROMOTED
 
 
-def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[TrainingChoices, ...]:
+def alternatives_tried(
+    config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0
+) -> tuple[TrainingChoices, ...]:
     """The training choices that a search tries, beside the usual ones: none where time is short.
 
     They keep a network from memorising examples, so nothing is gained where the exported network
@@ -283,7 +292,7 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
     """
     if not STRATEGIES[config.strategy].inherits:
         return ()
-    passes = passes_in_time(config, spec)
+    passes = passes_in_time(config, spec, slowness)
     found = alternatives(config, spec, passes)
     if config.training.alternatives is not None:
         return found[: config.training.alternatives]
@@ -295,7 +304,7 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
     return found[:count]
 
 
-def networks(config: SearchConfig, spec: DatasetSpec) -> int:
+def networks(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:
     """How many networks are exported as one, at most.
 
     One, unless there is time for more epochs than a single network can use: beyond some hundred
@@ -306,5 +315,5 @@ def networks(config: SearchConfig, spec: DatasetSpec) -> int:
     wants_small = config.cost is not None or config.bounds is not None
     if config.budget.seconds is None or wants_small or config.training.final_weights == "fresh":
         return 1
-    passes = passes_in_time(config, spec)
+    passes = passes_in_time(config, spec, slowness)
     return max(1, min(MOST_NETWORKS, int(passes / PASSES_A_NETWORK)))

@@ -131,11 +131,15 @@ def epochs_of(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
     return min(most, max(least, ceil(examples / spec.train_examples)))
 
 
-def passes_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
-    """About how many epochs the exported network can be trained for; many without a limit."""
+def passes_in_time(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> float:
+    """About how many epochs the exported network can be trained for; many without a limit.
+
+    `slowness` is that of the search's first trial, as soon as it has been trained: a processor may
+    be a few times slower than expected, and a GPU a hundred times faster.
+    """
     if config.budget.seconds is None:
         return float(FINAL_EPOCHS[1])
-    return GOAL_SHARE * config.budget.seconds / epoch_seconds(spec)
+    return GOAL_SHARE * config.budget.seconds / (slowness * epoch_seconds(spec))
 
 
 @lru_cache(maxsize=256)  # asked for several times with each lease

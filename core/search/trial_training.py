@@ -57,11 +57,13 @@ def trial_hyperparameters(
     morphed: bool = False,
     in_race: bool = False,
     choices: TrainingChoices | None = None,
+    slowness: float = 1.0,
 ) -> Hyperparameters:
     """The hyper-parameters of a trial that starts `elapsed` seconds after its search.
 
     One `in_race` is one of several roots that are compared after a short training. One that is
     not `morphed` from its parent may be repeated on several splits, which share its time.
+    `slowness` is that of the search, see `defaults.slowness`.
     """
     training = config.training
     splits = 1 if morphed else 1 + len(split_seeds(config, spec))
@@ -69,7 +71,7 @@ def trial_hyperparameters(
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else epochs_of(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    passes = passes_in_time(config, spec)
+    passes = passes_in_time(config, spec, slowness)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "rung": RUNG if inherited else 1.0,
@@ -87,6 +89,7 @@ def final_hyperparameters(
     inherited: bool = False,
     spent: Spent | None = None,
     choices: TrainingChoices | None = None,
+    slowness: float = 1.0,
 ) -> Hyperparameters:
     """The hyper-parameters of a final fit that starts `elapsed` seconds after its search.
 
@@ -104,7 +107,7 @@ def final_hyperparameters(
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    passes = passes_in_time(config, spec)
+    passes = passes_in_time(config, spec, slowness)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "patience": None,

@@ -11,7 +11,10 @@ from api.controller.orders import GRACE, choose, continued, trial_seed
 from api.models import Lease, Network, Search, Trial
 from api.store import endings, leases, train_orders
 from api.store.errors import Conflict, NotFound
+from core.graph.roots import roots
+from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import (
+    Bounds,
     Budget,
     Checkpoint,
     Hyperparameters,
@@ -111,6 +114,27 @@ def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(world, ca
     with world.sessions.begin() as session:
         lease = session.get_one(Lease, trial)
         assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
+
+
+def test_training_is_decided_by_the_speed_of_the_first_trained_trial(world, calls) -> None:
+    """Where each example is seen less often than expected, it is changed less."""
+    search = world.search(budget=Budget(seconds=600), deadline=300.0)
+    (root, *_) = roots(world.dataset_spec(), Bounds())
+    other = {"version": 1, "nodes": []}
+    world.trial(search, status="failed", architecture=other)
+    for architecture, factor in ((root.to_json(), 1e3), (other, 1.0)):
+        speed = 1 / (factor * PRIOR_SPEED.seconds(root))
+        world.trial(
+            search, status="completed", value=0.5, architecture=architecture,
+            samples_per_second=speed,
+        )  # fmt: skip
+    world.trial(search, hyperparameters=None)
+    alone = world.search(budget=Budget(seconds=600), deadline=300.0)
+    world.trial(alone, hyperparameters=None)
+
+    slow, usual = (calls.lease(world.worker()).hyperparameters for _ in range(2))
+
+    assert 0 < slow.mixing < usual.mixing
 
 
 def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, calls) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from core.graph.roots import roots
+from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import (
     Bounds,
     Budget,
@@ -15,10 +16,7 @@ from core.protocol.contracts import (
     TrainingChoices,
 )
 from core.protocol.states import TrialStatus
-from core.search.defaults import (
-    alternatives_tried,
-    promoted,
-)
+from core.search.defaults import alternatives_tried, networks, promoted, slowness
 from core.search.history import USUAL, PastTrial
 from core.search.race import chosen
 from core.search.recipe import hyperparameters
@@ -180,6 +178,40 @@ def test_all_roots_are_trained_on_where_examples_are_seen_very_often():
     many = SIGNALS.model_copy(update={"train_examples": 2_000_000})
     assert (promoted(config(), SIGNALS), promoted(config(), many)) == (3, 2)
     assert promoted(SearchConfig(budget=Budget(trials=100)), SIGNALS) == 2
+
+
+def test_the_measured_speed_decides_what_there_is_time_for():
+    """On a GPU each example may be seen a hundred times as often as expected, or half as often."""
+    data = IMAGES.model_copy(update={"train_examples": 4_000})
+    hour = SearchConfig(budget=Budget(seconds=600))
+
+    def chances(slowness: float) -> tuple[int, int, int]:
+        tried = len(alternatives_tried(hour, data, slowness))
+        return promoted(hour, data, slowness), tried, networks(hour, data, slowness)
+
+    assert chances(100.0) == (2, 0, 1)
+    assert chances(1.0) == (3, 2, 1)
+    assert chances(0.01) == (3, 2, 4)
+
+    def mixing(slowness: float) -> float:
+        return trial_hyperparameters(
+            hour, data, elapsed=0.0, inherited=True, slowness=slowness
+        ).mixing
+
+    assert mixing(100.0) < mixing(0.01)
+    last = final_hyperparameters(hour, data, elapsed=0.0, slowness=0.01)
+    assert last.mixing == mixing(0.01)
+    assert last.unaugmented < final_hyperparameters(hour, data, elapsed=0.0).unaugmented
+
+
+def test_a_search_is_as_slow_as_its_first_trained_trial():
+    def speed(slowness: float) -> float:
+        return 1 / (slowness * PRIOR_SPEED.seconds(ROOT))
+
+    failed = trial(0, status=TrialStatus.FAILED)
+    assert slowness(()) == slowness((failed,)) == 1.0
+    measured = [trial(n, samples_per_second=speed(n)) for n in (2, 5)]
+    assert slowness((failed, *measured)) == pytest.approx(2.0)
 
 
 def test_few_trials_try_few_alternatives():
