@@ -409,7 +409,7 @@ class Lease(Base):
     step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # last one reported
     resumed_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # it continues after
-    checkpoint_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # last one stored
+    stored_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # of its checkpoint
     silent_at: Mapped[datetime | None]  # the controller noticed its silence; None: it is heard
 
 

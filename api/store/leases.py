@@ -235,7 +235,7 @@ heard AS (
     UPDATE leases
     SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL {more}
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, attempt, stop_at, checkpoint_epoch
+    RETURNING trial_id, attempt, stop_at, stored_epoch
 )"""
 _STEP = (
     f", stop_at = CASE WHEN {_NOT_BEGUN} THEN stop_at + (now() - heard_at) ELSE stop_at END"
@@ -294,11 +294,11 @@ def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: ti
     return _answer(connection, _EPOCH, values)
 
 
-_LAST_CHECKPOINT = ", checkpoint_epoch = greatest(checkpoint_epoch, :epoch)"
+_LAST_CHECKPOINT = ", stored_epoch = greatest(stored_epoch, :epoch)"
 # A report that comes after that of a later checkpoint names a blob that may be removed already.
 _CHECKPOINT = PreparedStatement(f"""
 WITH {_HEARD.format(more=_LAST_CHECKPOINT)}, newest AS (
-    SELECT trial_id, attempt FROM heard WHERE checkpoint_epoch = CAST(:epoch AS integer)
+    SELECT trial_id, attempt FROM heard WHERE stored_epoch = CAST(:epoch AS integer)
 ), useless AS (
     SELECT checkpoint_key AS blob_key, checkpoint_bytes AS blob_bytes
     FROM trials JOIN newest ON trials.id = newest.trial_id
