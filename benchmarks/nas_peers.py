@@ -40,7 +40,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     ),
     "autokeras": Environment(
         ROOT / ".venv-peers-autokeras",
-        ("autokeras==3.0.0", "torch==2.13.0", "six==1.17.0"),  # six: keras-tuner imports it unasked
+        ("autokeras==3.0.0", "keras==3.11.3", "torch==2.13.0", "six==1.17.0"),
     ),
 }
 SUGGESTING = ("optuna", "neps")
