@@ -1,6 +1,7 @@
 """The OpenAPI document explains every operation, parameter and field, and shows every body."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from api import schemas
 from core.protocol import contracts
+from core.protocol.explained_enum import ExplainedEnum
 
 #: As committed; another test compares it with that of the running interface.
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
@@ -57,6 +59,18 @@ def has_description(name: str) -> bool:
     return bool(SCHEMAS[name].get("description"))
 
 
+def words(schema: Any, description: str = "") -> Iterator[tuple[str, str]]:
+    """Each word of each closed set of a schema, with the description that is nearest to it."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from words(one, description)
+    elif isinstance(schema, dict):
+        description = str(schema.get("description", description))
+        yield from ((str(one), description) for one in schema.get("enum", ()))
+        for one in schema.values():
+            yield from words(one, description)
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_is_explained(name: str) -> None:
     assert OPERATIONS[name].get("summary")
@@ -76,6 +90,15 @@ def test_a_schema_and_its_fields_are_explained(name: str) -> None:
 
     assert [field for field, one in fields.items() if not is_described(one)] == []
     assert SCHEMAS[name].get("description") or name.startswith("Body_")  # a form
+
+
+def test_each_word_of_a_closed_set_is_explained() -> None:
+    found = list(words(DOCUMENT))
+
+    assert {"paused", "trial.best", "affine-flip", "-created_at"} < {word for word, _ in found}
+    assert [word for word, description in found if f"`{word}`" not in description] == []
+    sets = ExplainedEnum.__subclasses__()
+    assert [one for words_of in sets for one in words_of if not one.meaning] == []
 
 
 @pytest.mark.parametrize("name", BODIES)
