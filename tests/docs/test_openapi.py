@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel
 
 from api import schemas
+from core import morphisms
+from core.graph.architecture import Architecture
 from core.protocol import contracts
 from core.protocol.explained_enum import ExplainedEnum
 
@@ -31,6 +34,8 @@ def _content(operation: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+ANSWERS = {name: one["examples"] for name, one in SCHEMAS.items() if "examples" in one}
+MAIN = {"SearchOut", "TrialOut", "TrialDetail", "FrontOut", "DatasetOut", "WorkerOut", "Problem"}
 BODIES = [name for name, one in OPERATIONS.items() if JSON in _content(one)]
 
 
@@ -110,3 +115,36 @@ def test_the_example_of_a_body_is_accepted(name: str) -> None:
     accepted = MODELS[model].model_validate_json(json.dumps(content["example"]))
 
     assert accepted.model_dump(mode="json", exclude_unset=True) == content["example"]
+
+
+def test_the_main_answers_have_examples() -> None:
+    assert ANSWERS.keys() >= MAIN
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_example_of_an_answer_is_valid_and_complete(name: str) -> None:
+    (example,) = ANSWERS[name]
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+
+    jsonschema.Draft202012Validator(schema).validate(example)
+
+    if name in MODELS:
+        sent = MODELS[name].model_validate(example)
+        assert sent.model_dump(mode="json") == example
+    else:
+        assert example.keys() == SCHEMAS[name]["properties"].keys()
+
+
+def test_the_facts_of_the_example_of_a_trial_are_those_of_its_architecture() -> None:
+    (example,) = ANSWERS["TrialDetail"]
+    parent = Architecture.from_json(example["parent_architecture"])
+    (step,) = example["morphisms"]
+    morphism = morphisms.from_json(step["data"])
+
+    architecture = morphism.apply(parent)
+
+    assert architecture.to_json() == example["architecture"]
+    assert morphism.describe(parent) == step["text"]
+    facts = ("fingerprint", "parameters", "flops")
+    assert [getattr(architecture, name) for name in facts] == [example[name] for name in facts]
+    assert len(architecture.nodes) == example["layers"]
