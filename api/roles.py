@@ -1,11 +1,11 @@
 """The roles of API keys."""
 
-from enum import StrEnum
+from core.protocol.explained_enum import ExplainedEnum
 
 
-class Role(StrEnum):
+class Role(ExplainedEnum):
     """What a key may do."""
 
-    ADMIN = "admin"  # everything users may, on everybody's objects, and keys
-    USER = "user"  # own searches, data sets, models
-    WORKER = "worker"  # the worker routes alone
+    ADMIN = "admin", "everything that users may, on everybody's objects, and keys"
+    USER = "user", "own searches, data sets and networks"
+    WORKER = "worker", "the worker routes alone"

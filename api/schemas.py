@@ -437,6 +437,9 @@ class TrialOut(Out):
     worker: str | None = Field(
         description="name of the worker that trains it, or trained it last; null: none yet"
     )
+    worker_id: UUID | None = Field(
+        description="id of this worker, which `/v1/workers` knows until it is silent for a day"
+    )
     created_at: CreatedAt
     started_at: StartedAt
     ended_at: EndedAt

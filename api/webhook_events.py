@@ -1,22 +1,22 @@
 """What webhooks report, and the states of a delivery."""
 
-from enum import StrEnum
+from core.protocol.explained_enum import ExplainedEnum
 
 PING = "ping"  # a delivery that a user requests to test a webhook
 
 
-class WebhookEvent(StrEnum):
+class WebhookEvent(ExplainedEnum):
     """The events that a webhook may subscribe to."""
 
-    SEARCH_COMPLETED = "search.completed"
-    SEARCH_FAILED = "search.failed"
-    SEARCH_STOPPED = "search.stopped"
-    TRIAL_BEST = "trial.best"  # a trial has ended with a better value than all others
+    SEARCH_COMPLETED = "search.completed", "a search is completed"
+    SEARCH_FAILED = "search.failed", "a search has failed"
+    SEARCH_STOPPED = "search.stopped", "a search is stopped or deleted"
+    TRIAL_BEST = "trial.best", "a trial is better than all before it"
 
 
-class DeliveryStatus(StrEnum):
+class DeliveryStatus(ExplainedEnum):
     """The states of a delivery."""
 
-    PENDING = "pending"  # it is sent, or is sent again later
-    DELIVERED = "delivered"  # the receiver has answered with a status 2xx
-    FAILED = "failed"  # all attempts are used up
+    PENDING = "pending", "it is sent, or is sent again later"
+    DELIVERED = "delivered", "the receiver has answered with a status 2xx"
+    FAILED = "failed", "all attempts are used up"

@@ -26,7 +26,8 @@ names the invalid fields.
 | --- | --- |
 {problems}
 Lists come in pages: send the `next_cursor` of a page as `cursor` to get the next one. The OpenAPI
-document explains the parameters and the fields of the answers, and has an example of each body.
+document explains the parameters, the fields of the answers and the values of each status and kind;
+it has an example of each body and of the main answers.
 
 `HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export its
 hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an edit or a

@@ -331,6 +331,7 @@ class Trial(TypedDict):
     samples_per_second: float | None
     latency: float | None  # seconds for one example
     worker: str | None
+    worker_id: str | None  # of this worker; the service forgets it when it is silent for a day
     created_at: str
     started_at: str | None
     ended_at: str | None

@@ -16,7 +16,7 @@ from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
 from api.schemas import TrialDetail
-from api.store import datasets, epochs, searches, trials
+from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
@@ -81,6 +81,7 @@ def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
             if one.attempt == trial.attempt
         ],
         "graph": _graph(trial),
+        "worker_is_known": workers.is_known(session, trial.worker_id),
         **trial_exports.shown(session, trial_id),
     }
 

@@ -19,14 +19,7 @@ from api.webhook_events import WebhookEvent
 
 router = APIRouter(route_class=PageRoute)
 
-#: The events of webhooks in words.
-EVENTS = {
-    WebhookEvent.SEARCH_COMPLETED: "a search is completed",
-    WebhookEvent.SEARCH_FAILED: "a search has failed",
-    WebhookEvent.SEARCH_STOPPED: "a search is stopped",
-    WebhookEvent.TRIAL_BEST: "a trial is better than all before it",
-}
-_ENDS = tuple(event.value for event in EVENTS if event is not WebhookEvent.TRIAL_BEST)
+_ENDS = tuple(one.value for one in WebhookEvent if one is not WebhookEvent.TRIAL_BEST)
 _EMPTY: dict[str, Any] = {
     "name": "", "role": Role.USER.value, "days": "",
     "webhook_name": "", "webhook_url": "", "webhook_events": _ENDS,
@@ -75,7 +68,7 @@ def show_settings(
         roles=[role.value for role in Role],
         webhooks=listed.items,
         next_cursor=listed.next_cursor,
-        events={event.value: words for event, words in EVENTS.items()},
+        events={event.value: event.meaning for event in WebhookEvent},
         made=made,
         values=_EMPTY | dict(values or {}),
         errors=errors or {},

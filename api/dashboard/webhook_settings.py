@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.dashboard.pages import CursorQuery
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.search_form import in_words
-from api.dashboard.settings_page import EVENTS, ShownSecret, show_settings
+from api.dashboard.settings_page import ShownSecret, show_settings
 from api.dashboard.unchanged import FragmentRoute
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
 from api.db import unit_of_work
@@ -22,7 +22,7 @@ from api.settings import Settings
 from api.store import webhooks
 from api.store.errors import QuotaExceeded
 from api.store.keys import Caller
-from api.webhook_events import PING
+from api.webhook_events import PING, WebhookEvent
 from core.errors import InvalidInput
 
 router = APIRouter(route_class=PageRoute)
@@ -157,7 +157,7 @@ def _deliveries(
         "deliveries": listed.items,
         "cursor": cursor or "",
         "next_cursor": listed.next_cursor,
-        "events": {event.value: words for event, words in EVENTS.items()} | {PING: "a test"},
+        "events": {event.value: event.meaning for event in WebhookEvent} | {PING: "a test"},
     }
 
 

@@ -1,16 +1,15 @@
 """The pages of the workers: all of them, and what one has trained."""
 
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from sqlalchemy.orm import Session
 
 from api.dashboard.pages import CursorQuery
 from api.dashboard.rendering import PageRoute, page
-from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
+from api.dashboard.visitors import SenderDep, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.store import clock, worker_histories, workers
 
@@ -20,27 +19,21 @@ _TRIALS = 25  # on a page of a worker
 
 
 @router.get("/workers")
+@router.get("/ui/workers")
 def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """The workers."""
-    return page(request, "workers.html", **_workers(visitor, session))
-
-
-@router.get("/ui/workers")
-def workers_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """The table of workers."""
-    return page(request, "_workers.html", **_workers(visitor, session))
-
-
-def _workers(visitor: Visitor, session: Session) -> dict[str, Any]:
     listed = workers.listing(session, visitor.caller)
-    return {
-        "workers": listed,
-        "trained": workers.trained(session, listed),
-        "now": clock.now(session),
-    }
+    return page(
+        request,
+        _template(request, "workers.html"),
+        workers=listed,
+        trained=workers.trained(session, listed),
+        now=clock.now(session),
+    )
 
 
 @router.get("/workers/{worker_id}")
+@router.get("/ui/workers/{worker_id}")
 def worker_page(
     request: Request,
     worker_id: UUID,
@@ -49,36 +42,25 @@ def worker_page(
     cursor: CursorQuery = None,
 ) -> HTMLResponse:
     """One worker: its speed, its failures, and the trials that it trained."""
-    return page(request, "worker.html", **_worker(visitor, session, worker_id, cursor or None))
-
-
-@router.get("/ui/workers/{worker_id}")
-def worker_fragment(
-    request: Request,
-    worker_id: UUID,
-    visitor: VisitorDep,
-    session: SessionDep,
-    cursor: CursorQuery = None,
-) -> HTMLResponse:
-    """What changes on the page of a worker."""
-    return page(request, "_worker.html", **_worker(visitor, session, worker_id, cursor or None))
-
-
-def _worker(
-    visitor: Visitor, session: Session, worker_id: UUID, cursor: str | None
-) -> dict[str, Any]:
     found = workers.get(session, visitor.caller, worker_id)
     listed = worker_histories.listing(
-        session, visitor.caller, worker_id, limit=_TRIALS, cursor=cursor
+        session, visitor.caller, worker_id, limit=_TRIALS, cursor=cursor or None
     )
-    return {
-        "worker": found,
-        "trained": workers.trained(session, [found]),
-        "trials": listed.items,
-        "cursor": cursor or "",
-        "next_cursor": listed.next_cursor,
-        "now": clock.now(session),
-    }
+    return page(
+        request,
+        _template(request, "worker.html"),
+        worker=found,
+        trained=workers.trained(session, [found]),
+        trials=listed.items,
+        cursor=cursor or "",
+        next_cursor=listed.next_cursor,
+        now=clock.now(session),
+    )
+
+
+def _template(request: Request, name: str) -> str:
+    """The template of a page; at an address below `/ui` that of the part that changes."""
+    return f"_{name}" if request.scope["path"].startswith("/ui/") else name
 
 
 @router.get("/workers/{worker_id}/{action}")

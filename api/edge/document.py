@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.edge import examples
+from api.edge.answer_examples import ANSWERS
 from api.edge.errors import MEDIA_TYPE
 
 _JSON = "application/json"
@@ -83,11 +84,14 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, changed in place, with an example of each JSON body of a request."""
+    """The document, changed in place, with examples of requests' JSON bodies and of answers."""
     for path in document["paths"].values():
         for method in path.keys() & set(_METHODS):
             content = path[method].get("requestBody", {}).get("content", {})
             _add_example(content.get(_JSON, {}), examples.REQUESTS)
+    schemas = document["components"]["schemas"]
+    for name in ANSWERS.keys() & schemas.keys():
+        schemas[name] = schemas[name] | {"examples": [ANSWERS[name]]}
     return document
 
 

@@ -1,4 +1,4 @@
-"""An example of each JSON body, for the document of the REST interface.
+"""An example of each JSON body of a request, for the document of the REST interface.
 
 The keys are names of models. `tests/docs/test_openapi.py` fails where a request's body has no
 example, or one that its model refuses.

@@ -61,7 +61,7 @@ router = APIRouter(prefix="/v1/searches", tags=["searches"])
 _TAGS = "those that have each of these tags"
 _STATES = "those in one of these states"
 _TEXT = "those that have this text in their name or note"
-_SORT = "the oldest first, or with `-` the newest"
+_SORT = "`created_at`: the oldest first; `-created_at`: the newest first"
 _SINCE = "a known version: the response is 304 unless the search has changed"
 _WAIT = "long-poll for up to this many seconds"
 _ETAG = "the ETag of a known version, as `since`"

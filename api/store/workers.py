@@ -27,6 +27,11 @@ def get(session: Session, caller: Caller, worker_id: UUID) -> WorkerDetail:
     return WorkerDetail.of(_one(session, caller, worker_id), last_day=day)
 
 
+def is_known(session: Session, worker_id: UUID | None) -> bool:
+    """Whether there is a page of this worker: those that were silent for a day are forgotten."""
+    return worker_id is not None and session.get(Worker, worker_id) is not None
+
+
 def _one(session: Session, caller: Caller, worker_id: UUID) -> WorkerOut:
     found = _found(session, caller, Worker.id == worker_id)
     if not found:

@@ -6,12 +6,12 @@ messages under `tests/assets/contracts/` must load in every later release. No nu
 NaN or infinite.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.protocol.explained_enum import ExplainedEnum
 from core.protocol.states import TrialKind, TrialStatus
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -98,20 +98,20 @@ class Bounds(Config):
     )
 
 
-class Cost(StrEnum):
+class Cost(ExplainedEnum):
     """A cost that a search can minimise alongside the metric; the result is a Pareto front."""
 
-    PARAMETERS = "parameters"
-    FLOPS = "flops"  # of one example, forward
-    LATENCY = "latency"  # seconds for one example, as the workers measure it
+    PARAMETERS = "parameters", "those of the network"
+    FLOPS = "flops", "of one example, forward"
+    LATENCY = "latency", "seconds for one example, as the workers measure it"
 
 
-class Optimiser(StrEnum):
+class Optimiser(ExplainedEnum):
     """An optimiser of the weights."""
 
-    SGD = "sgd"
-    ADAMW = "adamw"
-    MUON = "muon"  # for matrices and kernels; AdamW for the other parameters
+    SGD = "sgd", "stochastic gradient descent with momentum"
+    ADAMW = "adamw", "Adam with a decay of the weights that does not depend on the gradient"
+    MUON = "muon", "for matrices and kernels; AdamW for the other parameters"
 
 
 class Training(Config):
@@ -123,7 +123,8 @@ class Training(Config):
     )
     final_weights: Literal["inherited", "fresh"] = Field(
         default="inherited",
-        description="weights at the start of the final fit: those of the winner, or random ones",
+        description="weights at the start of the final fit: `inherited` from the winner, or "
+        "`fresh`, random ones",
     )
     trial_seconds: float | None = Field(
         default=None,
@@ -139,7 +140,10 @@ class Training(Config):
     weight_decay: float | None = Field(default=None, ge=0, le=1, description="decay of the weights")
     augmentation: Augmentation = Field(
         default="auto",
-        description="how training images are changed at random; `auto`: chosen for the data",
+        description="how training examples are changed at random; `auto`: chosen for the data; "
+        "`none`: not at all; `shift`: images are moved; `affine`: they are also turned, sheared "
+        "and scaled; `shift-flip` and `affine-flip`: they are mirrored, too; `warp`: signals are "
+        "moved and stretched in time",
     )
     label_smoothing: float | None = Field(
         default=None, ge=0, lt=1, description="share of each label that is spread over all classes"
@@ -357,13 +361,13 @@ class TextSpec(Message):
     )
 
 
-class SplitKind(StrEnum):
+class SplitKind(ExplainedEnum):
     """How a part of the examples is chosen to validate or test on."""
 
-    RANDOM = "random"  # the same share of each class, or of each range of the numbers to predict
-    GIVEN = "given"  # as the files have it
-    GROUP = "group"  # no group is in two parts
-    TIME = "time"  # the latest examples
+    RANDOM = "random", "the same share of each class, or of each range of the numbers to predict"
+    GIVEN = "given", "as the files have it"
+    GROUP = "group", "no group is in two parts"
+    TIME = "time", "the latest examples"
 
 
 class SplitSpec(Message):
@@ -639,12 +643,12 @@ class LeaseRequest(Message):
     )
 
 
-class Action(StrEnum):
+class Action(ExplainedEnum):
     """What a worker does next."""
 
-    CONTINUE = "continue"
-    STOP = "stop"  # end now, keep the best weights, report `stopped`
-    ABANDON = "abandon"  # another worker has the lease: end now, report nothing
+    CONTINUE = "continue", "go on with the training"
+    STOP = "stop", "end now, keep the best weights, report `stopped`"
+    ABANDON = "abandon", "another worker has the lease: end now, report nothing"
 
 
 class Answer(Message):
@@ -725,7 +729,10 @@ class Comparison(Message):
     after: Finite | None = Field(
         description="that of the final network; null if its training failed"
     )
-    exported: Literal["final", "winner"] = Field(description="which of the two is exported")
+    exported: Literal["final", "winner"] = Field(
+        description="which of the two is exported: the `final` network, or the `winner` with its "
+        "own weights"
+    )
     reason: str = Field(
         default="",
         max_length=LONGEST_REASON,

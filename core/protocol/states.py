@@ -1,39 +1,39 @@
 """The states of searches and trials, and the one table of their transitions."""
 
-from enum import StrEnum
+from core.protocol.explained_enum import ExplainedEnum
 
 
-class TrialStatus(StrEnum):
+class TrialStatus(ExplainedEnum):
     """The status of a trial."""
 
-    WAITING = "waiting"  # suggested, or waits for another attempt; its order is sent soon
-    RUNNING = "running"  # a worker has its lease
-    COMPLETED = "completed"  # has its final observation
-    STOPPED = "stopped"  # ended early on purpose; keeps its last observation
-    INFEASIBLE = "infeasible"  # cannot be trained here; counts as an observation
-    FAILED = "failed"  # attempts used up; says nothing about the architecture
-    LOST = "lost"  # attempts used up, the last ones without a report
+    WAITING = "waiting", "suggested, or waits for another attempt; its order is sent soon"
+    RUNNING = "running", "a worker has its lease"
+    COMPLETED = "completed", "has its final observation"
+    STOPPED = "stopped", "ended early on purpose; keeps its last observation"
+    INFEASIBLE = "infeasible", "cannot be trained here; counts as an observation"
+    FAILED = "failed", "attempts used up; says nothing about the architecture"
+    LOST = "lost", "attempts used up, the last ones without a report"
 
 
-class TrialKind(StrEnum):
+class TrialKind(ExplainedEnum):
     """The purpose of a trial."""
 
-    SEARCH = "search"  # evaluates a suggestion on the validation split
-    FINAL = "final"  # the final fit: train + validation, tested once, exported
-    FORMER = "former"  # a final fit that was made before its search was extended
-    EXPORT = "export"  # its parent's weights as they are: tested once, exported; never listed
+    SEARCH = "search", "evaluates a suggestion on the validation split"
+    FINAL = "final", "the final fit: train + validation, tested once, exported"
+    FORMER = "former", "a final fit that was made before its search was extended"
+    EXPORT = "export", "its parent's weights as they are: tested once, exported; never listed"
 
 
-class SearchStatus(StrEnum):
+class SearchStatus(ExplainedEnum):
     """The status of a search."""
 
-    PENDING = "pending"  # stored, its first trials not yet suggested
-    RUNNING = "running"
-    PAUSED = "paused"  # no new leases; running trials finish
-    FINISHING = "finishing"  # budget spent: last trials and the final fit
-    COMPLETED = "completed"
-    STOPPED = "stopped"  # by the user
-    FAILED = "failed"
+    PENDING = "pending", "stored, its first trials not yet suggested"
+    RUNNING = "running", "suggests trials, which workers train"
+    PAUSED = "paused", "no new leases; running trials finish"
+    FINISHING = "finishing", "budget spent: last trials and the final fit"
+    COMPLETED = "completed", "its final fit is tested and exported"
+    STOPPED = "stopped", "by the user"
+    FAILED = "failed", "cannot go on: `reason` says why"
 
 
 _LIVE = frozenset({TrialStatus.WAITING, TrialStatus.RUNNING})

@@ -12,9 +12,9 @@ ROOMS = ("core", "api/store", "worker")
 # fmt: off
 TECHNICAL = {
     "abstract", "answer", "array", "arrays", "avg", "callbacks", "client", "column", "config",
-    "connection", "context", "encoded", "encoder", "events", "file", "filter", "global", "guarded",
-    "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process", "qo", "reader",
-    "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",
+    "connection", "context", "encoded", "encoder", "enum", "events", "explained", "file", "filter",
+    "global", "guarded", "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process",
+    "qo", "reader", "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",
     "tar", "transport", "wire",
 }
 # fmt: on

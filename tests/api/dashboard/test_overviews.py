@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
+from sqlalchemy import delete
 
-from api.models import Search, Trial
+from api.models import Search, Trial, Worker
 from api.roles import Role
 from api.store import leases, results
 from core.protocol.states import SearchStatus
@@ -180,3 +181,29 @@ def test_a_worker_has_a_page_with_its_problems_and_trials(visitor, person, world
     assert f'action="{address}/drain"' in admin.http.get(address).text
     assert admin.http.get(f"{address}/drain").headers["location"] == address
     assert visitor.http.get(f"/workers/{search}").status_code == 404
+
+
+def test_a_trial_leads_to_its_worker_while_the_worker_is_known(visitor, world, do):
+    search = world.search(visitor.caller)
+    box = world.worker("<box>")
+    trial = world.trial(search)
+    page, fragment = f"/trials/{trial}", f"/ui/trials/{trial}/facts"
+    running = f"/ui/searches/{search}/running"
+    link = f'<a href="/workers/{box.worker_id}">&lt;box&gt;</a>'
+    assert "/workers/" not in visitor.http.get(page).text
+
+    held = do(leases.take, box, box.boot_id, LEASE, trial).held
+    for address in (page, fragment, running):
+        assert link in visitor.http.get(address).text
+    by_key = {"Authorization": f"Bearer {visitor.key}"}
+    answer = visitor.http.get(f"/v1/trials/{trial}", headers=by_key).json()
+    assert answer["worker_id"] == str(box.worker_id)
+
+    do(results.end_attempt, trial, world.result(held, "completed"), b"digest", 3)
+    assert link in visitor.http.get(page).text
+    with world.sessions.begin() as session:
+        session.execute(delete(Worker).where(Worker.id == box.worker_id))
+    for address in (page, fragment):
+        shown = visitor.http.get(address).text
+        assert "&lt;box&gt;" in shown
+        assert f"/workers/{box.worker_id}" not in shown
