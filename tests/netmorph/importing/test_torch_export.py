@@ -420,6 +420,14 @@ def test_a_pool_with_incomplete_windows_is_refused_with_what_to_do(tmp_path):
         read(save_program(program_of(pool, SHAPE), tmp_path / "m.pt2"))
 
 
+def test_each_kind_of_operation_that_cannot_be_taken_has_its_nearest(tmp_path):
+    """As in ConvNeXt: a LayerNorm over the channels, which stand last."""
+    model = Made(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (4,)))
+    message = r"layer_norm \(1\).*for aten\.permute, an export .*for aten\.layer_norm, BatchNorm"
+    with pytest.raises(UnsupportedOperation, match=message):
+        read(save_program(program_of(model, SHAPE), tmp_path / "m.pt2"))
+
+
 def parts_of(found: Any) -> Iterator[tuple[Any, Any]]:
     """All containers of a JSON value, each with all of its keys."""
     for key in list(found) if isinstance(found, dict) else range(len(found)):
