@@ -66,7 +66,9 @@ def wait(
         time.sleep(0.02)
     fault = "ended" if process.poll() is not None else f"did not answer within {seconds:g} s"
     stop(process, how=signal.SIGTERM, grace=1)
-    raise LaunchError(f"{log.stem} {fault} while starting: {exit_summary(log)}; see {log}")
+    summary = exit_summary(log)
+    reason = f": {summary}" if summary else ""
+    raise LaunchError(f"{log.stem} {fault} while starting{reason}; see {log}")
 
 
 def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:

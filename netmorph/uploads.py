@@ -199,7 +199,7 @@ def _files_in(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
 
 def _tables_in(folder: Path) -> list[Path]:
     """The tables in a folder and below; raises ClientError where they are of several formats."""
-    found = sorted(one for one in folder.rglob("*") if _is_table(one) and one.is_file())
+    found = sorted(_files_in(folder, _is_visible_table))
     if len({_plain_suffix(one) for one in found}) > 1:
         names = ", ".join(shown(Path(one.name)) for one in found[:5])
         raise ClientError(

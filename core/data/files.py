@@ -251,8 +251,12 @@ def _is_ignored(entry: zipfile.ZipInfo) -> bool:
 
 def _is_hidden(path: str) -> bool:
     *folders, name = path.split("/")
-    hidden = name.startswith(".") or name.lower() in _IGNORED_FILES
-    return hidden or not _IGNORED_FOLDERS.isdisjoint(folders)
+    if name.startswith(".") or name.lower() in _IGNORED_FILES:
+        return True
+    return any(
+        folder in _IGNORED_FOLDERS or (folder.startswith(".") and folder not in (".", ".."))
+        for folder in folders
+    )
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:

@@ -1,6 +1,5 @@
 """From the operations of a file to an architecture with the same function."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,7 +12,7 @@ from netmorph.importing.graph import Finished
 from netmorph.importing.operations import Operation, OperationGraph
 from netmorph.importing.patterns import merged
 from netmorph.importing.preparation import Preparation
-from netmorph.importing.refusals import unsupported
+from netmorph.importing.refusals import unsupported, unsupported_kinds
 from netmorph.importing.value import Value
 
 
@@ -34,9 +33,7 @@ def _check_kinds(graph: OperationGraph) -> None:
     """Raise UnsupportedOperation with all kinds of operations that cannot be taken."""
     unknown = [node for node in graph.nodes if node.kind not in _TAKEN]
     if unknown:
-        counts = Counter(node.written_kind for node in unknown)
-        kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(8))
-        raise unsupported(unknown[0], f"the operations that cannot be taken are: {kinds}")
+        raise unsupported_kinds(unknown)
 
 
 def _take(c: Conversion, node: Operation) -> None:

@@ -21,6 +21,11 @@ _NO_WINDOWS = (
     "there is no layer of ours with windows of {windows}; expected the same size and stride along "
     "both axes, and padding at the border alone"
 )
+_INCOMPLETE = (
+    "there is no layer of ours with windows of {windows} that may be incomplete at the end; "
+    "expected complete ones: export the network with ceil_mode=False, or for images of other sides "
+    "(windows of size 3 and stride 2 are complete on odd sides)"
+)
 
 
 def convolution(c: Conversion, node: Operation) -> Value:
@@ -97,6 +102,9 @@ def pool(c: Conversion, node: Operation) -> Value:
 def _pooled(c: Conversion, node: Operation, value: Value, windows: tuple[Window, ...]) -> Value:
     found = pooled(value.axes, windows) if len({w.size for w in windows}) == 1 else None
     if found is None:
+        whole = tuple(replace(window, ceil=False) for window in windows)
+        if whole != windows and pooled(value.axes, whole) is not None:
+            raise unsupported(node, _INCOMPLETE.format(windows=in_words(windows)))
         raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
     fields: dict[str, Any] = {"padding": found.padding} if found.padding else {}
     reads_padding = any(

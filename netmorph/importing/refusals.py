@@ -1,10 +1,12 @@
 """How an operation that cannot be taken is refused: its node, the reason, what can be taken."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from netmorph.errors import UnsupportedOperation
 from netmorph.importing.operations import Operation
 
+_MOST = 8  # kinds that are named
 _NEAREST = "Relu, or Clip from 0 to 6"
 _SMOOTH = "SiLU, GELU, HardSwish or Tanh"
 #: What can be taken in place of an operation that cannot.
@@ -24,6 +26,20 @@ NEAREST: Mapping[str, str] = {
     "Max": "Add",
     "Einsum": "Gemm",
 }
+
+
+def unsupported_kinds(nodes: Sequence[Operation]) -> UnsupportedOperation:
+    """The error for all operations of kinds that cannot be taken, in the order of the graph."""
+    counts = Counter(node.written_kind for node in nodes)
+    kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(_MOST))
+    reason = f"the operations that cannot be taken are: {kinds}"
+    near = {node.written_kind: NEAREST[node.kind] for node in nodes if node.kind in NEAREST}
+    if len(counts) == 1 or not near:
+        return unsupported(nodes[0], reason)
+    hints = "; ".join(f"for {kind}, {one}" for kind, one in [*near.items()][:_MOST])
+    return UnsupportedOperation(
+        f"{nodes[0]} cannot be taken: {reason}; the nearest that can be taken: {hints}"
+    )
 
 
 def unsupported(node: Operation, reason: str) -> UnsupportedOperation:

@@ -61,6 +61,7 @@ def slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: Operation) ->
 
 
 def in_words(windows: tuple[Window, ...]) -> str:
+    """Sizes, stride and padding of windows, for messages."""
     sizes = " × ".join(str(window.size) for window in windows)
     pads = [[window.before, window.after] for window in windows]
     return f"size {sizes}, stride {windows[0].stride} and padding {pads}"

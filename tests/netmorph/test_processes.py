@@ -88,7 +88,10 @@ def test_waiting_for_a_child_that_ends_is_an_error_with_the_end_of_its_log(tmp_p
 
 def test_waiting_for_a_silent_child_is_an_error_and_stops_it(tmp_path: Path) -> None:
     with python(tmp_path, SLEEP) as process:
-        with pytest.raises(LaunchError, match=r"child did not answer within 0\.1 s"):
+        with pytest.raises(
+            LaunchError,
+            match=r"child did not answer within 0\.1 s while starting; see .*child\.log",
+        ):
             processes.wait(process, tmp_path / "child.log", lambda: False, seconds=0.1)
         assert process.poll() == -signal.SIGTERM
 

@@ -113,6 +113,15 @@ def test_a_folder_with_one_npz_file_is_that_file(tmp_path: Path) -> None:
         assert file == tmp_path / "d.npz"
 
 
+def test_hidden_tables_of_a_folder_are_left_out(tmp_path: Path) -> None:
+    for name in ("d.csv", "._d.csv", ".ipynb_checkpoints/d-checkpoint.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x,y\n1,2\n")
+
+    with packed(tmp_path) as file:
+        assert file == tmp_path / "d.csv"
+
+
 def test_folders_that_cannot_be_packed_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(ClientError, match="holds no data; expected a folder of PNG"),

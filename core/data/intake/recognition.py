@@ -8,6 +8,7 @@ _START = 16  # bytes by which the contents of a file are guessed
 
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 _WEB_PAGE = "a web page, perhaps that of a sign-in; download the data itself"
+_ARFF = "an ARFF file; save its table as CSV, with the names of the columns in the first row"
 _WORKBOOKS = ("xl/workbook.xml", "content.xml")  # in files of Excel and LibreOffice
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -21,6 +22,9 @@ _HINTS = (
     (b"<!DO", _WEB_PAGE), (b"<!do", _WEB_PAGE), (b"<htm", _WEB_PAGE),
     (b"%PDF", "a PDF document; save its table as CSV"),
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of Excel; save it as CSV"),
+    (b"MATLAB ", "a MATLAB file; save its arrays with numpy.savez"),
+    (b"@relation", _ARFF), (b"@RELATION", _ARFF),
+    (b"SQLite format 3", "a database of SQLite; save the table as CSV or Parquet"),
     (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
 )  # fmt: skip
 
@@ -40,6 +44,11 @@ def unknown(files: Files) -> str:
         return "the file is empty; expected data"
     if set(_WORKBOOKS) & set(files.names):
         return "the file is a spreadsheet; expected CSV: save the sheet with the data as CSV"
+    if any(name.endswith("/data.pkl") for name in files.names):
+        return (
+            "the file was written by torch.save: it holds a pickle, which is never opened; save "
+            "its tensors as arrays with numpy.savez"
+        )
     known = "; ".join(FORMATS[kind].description for kind in FORMATS)
     if not isinstance(files, SingleFile):
         names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"

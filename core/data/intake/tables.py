@@ -63,6 +63,7 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
         found = encoded(
             table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
             categories=options.categories, most_bytes=limits.tables, keys=rows.keys,
+            labels=given.values,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         views, dtype = prepared({"train": found.x}, axes)

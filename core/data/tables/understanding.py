@@ -10,6 +10,7 @@ from core.data.split_keys import SplitKeys
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
+from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
 from core.data.tables.table import Rows, Table
 from core.errors import InvalidDataset
 from core.protocol.contracts import TableSpec
@@ -30,8 +31,12 @@ class Encoded:
 def encoded(
     table: Table, targets: tuple[str, ...], rows: Rows, training: Rows, *,
     categories: tuple[str, ...] = (), most_bytes: int, keys: SplitKeys | None = None,
+    labels: NDArray[np.generic] | None = None,
 ) -> Encoded:  # fmt: skip
     """The features of `rows`; the rules are learned from `training`, some of these rows.
+
+    With the `labels` of `rows` and without keys, a column of which all rows with one value have
+    the same label is warned about.
 
     The columns in `categories` are categories whatever they look like; the one with the groups or
     times of `keys` is left out. Raises InvalidDataset where there are too many features, or none.
@@ -40,6 +45,8 @@ def encoded(
     learned: list[Learned] = []
     blocks: list[NDArray[np.float64]] = []
     warnings: list[str] = []
+    sharing: list[SharedLabels] = []
+    label_codes = None if labels is None or keys is not None else _codes(labels)
     for name, cells in table.columns.items():
         if name in targets:
             continue
@@ -48,6 +55,8 @@ def encoded(
             continue
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
         learned.append(learn(name, column.take(training)))
+        if label_codes is not None and (one := shared_labels(name, column.take(rows), label_codes)):
+            sharing.append(one)
         if (spec := learned[-1].spec) is not None:
             blocks.append(encode(spec, column.take(rows)))
             check_values(blocks[-1], f"the cells of column {shown(name)}")
@@ -62,7 +71,14 @@ def encoded(
     columns = tuple(one.spec for one in learned if one.spec is not None)
     spec_of_all = TableSpec(target=", ".join(targets), columns=columns)
     x = np.concatenate(blocks, axis=1)
-    return Encoded(x, spec_of_all, tuple(learned), tuple(warnings))
+    return Encoded(x, spec_of_all, tuple(learned), (*warnings, *warnings_about(sharing)))
+
+
+def _codes(labels: NDArray[np.generic]) -> NDArray[np.intp]:
+    """Integers from 0 for labels in their order, (n,); several of one row count as one."""
+    axis = 0 if labels.ndim > 1 else None
+    codes: NDArray[np.intp] = np.unique(labels, axis=axis, return_inverse=True)[1].reshape(-1)
+    return codes
 
 
 def _check_categories(table: Table, targets: tuple[str, ...], categories: tuple[str, ...]) -> None:

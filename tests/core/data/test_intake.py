@@ -1,6 +1,7 @@
 """What is said about an upload: how it was understood, and what may be wrong with it."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,12 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"<!DOCTYPE html><p>Sign in, please", "a web page, perhaps that of a sign-in; download"),
         (b"%PDF-1.7\n1,2", "a PDF document; save its table as CSV"),
         (b"hello", "of no known format; expected "),
+        (
+            b"MATLAB 5.0 MAT-file, Platform: GLNXA64",
+            "a MATLAB file; save its arrays with numpy.savez",
+        ),
+        (b"@relation iris\n@attribute width numeric\n", "an ARFF file; save its table as CSV"),
+        (b"SQLite format 3\0" + bytes(84), "a database of SQLite; save the table as CSV"),
         (b"PK\x05\x06" + bytes(18), "it holds nothing; expected "),
     ],
 )
@@ -148,6 +155,16 @@ def test_other_files_are_answered_with_what_to_do(data: bytes, message: str) -> 
     with pytest.raises(InvalidDataset) as caught:
         read_bytes(data)
     assert message in str(caught.value)
+
+
+def test_a_file_of_torch_is_answered_with_what_to_do() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("data.pkl", "byteorder", "data/0", "version"):
+            archive.writestr(f"archive/{name}", b"1")
+
+    with pytest.raises(InvalidDataset, match=r"written by torch\.save: .*with numpy\.savez"):
+        read_bytes(file.getvalue())
 
 
 def test_a_class_is_counted_as_it_is_in_the_file() -> None:

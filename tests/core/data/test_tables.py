@@ -482,3 +482,68 @@ def test_times_with_a_zone_are_those_of_utc(
     assert found.is_date
     assert found.values[0] == pytest.approx(expected, rel=1e-12)
     assert _days(text) == found.values[0]
+
+
+# --- rows that belong together ----------------------------------------------------------------
+
+SERIES = np.random.default_rng(1).integers(0, 3, 40)  # the class of each
+STEPS = 5
+STEP_OF = np.tile(np.arange(STEPS), len(SERIES)).tolist()
+
+
+def long_format(names: list[Any], **more: Any) -> dict[str, list[Any]]:
+    """A table with a row for each step of 40 series; a name for each series."""
+    columns = {name: np.repeat(values, STEPS).tolist() for name, values in more.items()}
+    return {
+        "series": np.repeat(names, STEPS).tolist(),
+        "step": STEP_OF,
+        "value": np.random.default_rng(2).normal(size=STEPS * len(names)).round(2).tolist(),
+        "target": np.repeat(SERIES, STEPS).tolist(),
+    } | columns
+
+
+def about_rows(found: Intake) -> list[str]:
+    return [one for one in found.description.warnings if one.startswith("all rows with one value")]
+
+
+@pytest.mark.parametrize(
+    "names", [[f"s{k}" for k in range(40)], list(range(40)), list(range(100, 20_000, 500))]
+)
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_rows_that_share_a_name_and_a_label_are_warned_about(
+    names: list[Any], task: str | None
+) -> None:
+    (warning,) = about_rows(read(long_format(names), task=task))
+
+    assert warning.startswith(
+        "all rows with one value of column 'series' have the same label: 40 values in 200 rows"
+    )
+    assert "give it as --group" in warning
+    assert about_rows(read(long_format(names), group="series", task=task)) == []
+
+
+def test_a_cell_without_a_name_hides_no_shared_label() -> None:
+    table = long_format([f"s{k}" for k in range(40)])
+    table["series"][3::40] = [""] * 5
+
+    assert "40 values in 195 rows" in about_rows(read(table))[0]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"number": (np.arange(200) // 5).tolist(), "target": (np.arange(200) // 70).tolist()},
+        {"colour": [f"c{k % 5}" for k in range(200)], "target": [k % 5 for k in range(200)]},
+        {
+            "user": [f"u{max(k, 9)}" for k in range(200)],
+            "target": [k // 10 % 2 for k in range(200)],
+        },
+        {"size": [k // 5 / 4 for k in range(200)], "target": [k // 5 % 2 for k in range(200)]},
+        {"name": [f"n{k // 5}" for k in range(200)], "target": [k % 2 for k in range(200)]},
+    ],
+    ids=["a threshold", "few categories", "few repetitions", "fractions", "different labels"],
+)
+def test_a_column_from_which_labels_may_follow_is_not_warned_about(columns: Any) -> None:
+    table = {"age": np.random.default_rng(0).normal(40, 9, 200).tolist()} | columns
+
+    assert about_rows(read(table)) == []

@@ -412,6 +412,22 @@ def test_damaged_bytes_and_files_that_are_no_archives_are_refused(entries, tmp_p
         read(tmp_path / "m.pth")
 
 
+def test_a_pool_with_incomplete_windows_is_refused_with_what_to_do(tmp_path):
+    """Windows of size 3 and stride 2 are complete along 9 positions, not along 8."""
+    pool = Made(lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True))
+    message = r"'max_pool2d'.* size 3 × 3, stride 2 .*incomplete at the end; .*ceil_mode=False"
+    with pytest.raises(UnsupportedOperation, match=message):
+        read(save_program(program_of(pool, SHAPE), tmp_path / "m.pt2"))
+
+
+def test_each_kind_of_operation_that_cannot_be_taken_has_its_nearest(tmp_path):
+    """As in ConvNeXt: a LayerNorm over the channels, which stand last."""
+    model = Made(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (4,)))
+    message = r"layer_norm \(1\).*for aten\.permute, an export .*for aten\.layer_norm, BatchNorm"
+    with pytest.raises(UnsupportedOperation, match=message):
+        read(save_program(program_of(model, SHAPE), tmp_path / "m.pt2"))
+
+
 def parts_of(found: Any) -> Iterator[tuple[Any, Any]]:
     """All containers of a JSON value, each with all of its keys."""
     for key in list(found) if isinstance(found, dict) else range(len(found)):

@@ -72,7 +72,7 @@ def model_card(
     lines = [
         f"# {_plain(str(job.history.get('search', 'A network')))}",
         "",
-        f"{'An' if job.task[0] in 'aeiou' else 'A'} {job.task} network for the data set "
+        f"A network that {_purpose(job.dataset_spec)}, for the data set "
         f"{_plain(job.dataset_name)}, found by Netmorph.",
         "",
         *_facts(job, architecture, test, comparison),
@@ -156,6 +156,23 @@ def _splits(job: TrainJob) -> list[str]:
         *([f"| test split | {_plain(test)} |"] if test else []),
         f"| validation split | {_plain(validation)} |",
     ]
+
+
+_KINDS = {1: "vectors", 2: "signals", 3: "images"}  # by the axes of an example
+
+
+def _purpose(spec: DatasetSpec) -> str:
+    """What the network does, in words: classifies images, predicts numbers from vectors, …"""
+    kind = _KINDS[len(spec.input_shape)]
+    kind = (
+        "rows of a table" if spec.table is not None else "texts" if spec.text is not None else kind
+    )
+    verb = {
+        "labels": "finds the labels of",
+        "class": "classifies",
+        "numbers": "predicts numbers from",
+    }
+    return f"{verb[_predicted(spec)]} {kind}"
 
 
 def _predicted(spec: DatasetSpec) -> str:

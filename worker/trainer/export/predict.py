@@ -23,7 +23,7 @@ import sys
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -476,7 +476,7 @@ class Reader:
     def _texts(self, path: Path, text: "Text") -> Source:
         """The texts in a table, in a text file, or in a folder of text files."""
         if path.is_dir():
-            files = sorted(one for one in path.rglob("*") if one.suffix.lower() == ".txt")
+            files = _visible_files(path, (".txt",))
             if not files:
                 raise InputError(f"there are no .txt files in {path}")
             texts = [_decoded(one.read_bytes()) for one in files]
@@ -960,10 +960,20 @@ def check_values(x: Array, *, may_end: bool = False) -> None:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    found = _visible_files(folder, PICTURES)
     if not found:
         raise InputError(f"there are no pictures in {folder}; expected {_listed(PICTURES)}")
     return found
+
+
+def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files with such suffixes in a folder and below, in order; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _opened(path: Path) -> Path | io.BytesIO:

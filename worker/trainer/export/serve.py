@@ -109,7 +109,7 @@ class _Answers:
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "examples"
             path.write_bytes(content)
-            return self._answer(lambda reader: reader.source(path))
+            return self._answer(lambda reader: reader.source(path), path)
 
     def _signals(self, reader: Any, body: Examples) -> Any:
         x = self.model.together(body.examples, body.layout)
@@ -129,16 +129,23 @@ class _Answers:
         cells = self.predict.cells_of(rows, self.model.table.names)
         return reader.table_source(Path("examples"), cells)
 
-    def _answer(self, open_source: Any) -> Predictions:
+    def _answer(self, open_source: Any, path: Path | None = None) -> Predictions:
+        """The predictions of examples, which are read from `path` if it is given."""
         predict, model = self.predict, self.model
         watch = predict.RangeWatch(model.preprocess)
         try:
             source = open_source(predict.Reader(model))
             rows = [row for _, row in predict.predictions(model, source, watch)]
         except predict.InputError as error:
-            raise HTTPException(422, str(error)) from None
+            raise HTTPException(422, _without(path, str(error))) from None
         found = [Prediction(**predict.as_json(model, row, None)) for row in rows]
-        return Predictions(predictions=found, warnings=[*source.warnings, *watch.warnings(source)])
+        warnings = [*source.warnings, *watch.warnings(source)]
+        return Predictions(predictions=found, warnings=[_without(path, one) for one in warnings])
+
+
+def _without(path: Path | None, message: str) -> str:
+    """A message that names no file of this machine, which the client does not know."""
+    return message if path is None else message.replace(str(path), "the file")
 
 
 def create_app(predict: Any, folder: Path) -> FastAPI:

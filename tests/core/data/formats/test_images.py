@@ -92,9 +92,12 @@ def test_own_splits_are_kept() -> None:
 
 def test_hidden_files_are_ignored_and_others_are_named() -> None:
     more = {".DS_Store": b"1", "__MACOSX/cat/._1.png": b"1", "cat/Thumbs.db": b"1", "a.txt": b"1"}
-    found = read(tree("cat", "dog") | more)
+    more |= {".ipynb_checkpoints/0-checkpoint.png": PNG, "cat/.thumbnails/0.png": b"1"}
+    for folder in ("", "my data/pets/"):
+        found = read({folder + name: data for name, data in (tree("cat", "dog") | more).items()})
 
-    assert found.spec.train_examples == 8
+        assert found.spec.class_names == ("cat", "dog")
+        assert found.spec.train_examples == 8
     assert found.description.notes == ("files that are no images are left out: 1, such as 'a.txt'",)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.contracts import Comparison, TableSpec, TestMetrics
 from tests.strategies import random_weights
 from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY
 from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.export import export
-from worker.trainer.export.card import model_card
+from worker.trainer.export.card import _purpose, model_card
 
 
 def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
@@ -34,12 +34,31 @@ def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended)
     assert facts["input"] == "(1, 6, 4), uint8"
     assert facts["classes"] == "3"
     assert r"# Columns \& \<b\>rows\</b\>" in card  # no markup of a user's
-    assert "for the data set columns" in card
+    assert "A network that classifies images, for the data set columns, found by" in card
     assert "Strategy bayesian, seed 4711, 23 trials, of which 19 started from" in card
     assert "the architecture of trial 17:" in card
     assert "1. root\n1. widen layer 1 from 4 to 8 filters" in card
     for node in NETWORK.nodes:
         assert f"| {node.id} | {LAYERS.kind_of(node.layer)} | " in card
+
+
+TABLE = TableSpec(target="price", columns=())
+
+
+@pytest.mark.parametrize(
+    ("changes", "purpose"),
+    [
+        ({"input_shape": (2, 8)}, "classifies signals"),
+        ({"input_shape": (9,)}, "classifies vectors"),
+        ({"multi_label": True}, "finds the labels of images"),
+        ({"input_shape": (9,), "table": TABLE}, "classifies rows of a table"),
+        ({"classes": 0, "input_shape": (9,)}, "predicts numbers from vectors"),
+    ],
+)
+def test_a_card_says_what_the_network_is_for(job, changes, purpose):
+    spec = job.dataset_spec.model_copy(update=changes)
+
+    assert _purpose(spec) == purpose
 
 
 def card_and_metrics(job, **facts):

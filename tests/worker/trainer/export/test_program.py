@@ -209,6 +209,15 @@ def test_a_picture_of_another_size_is_resized_on_demand(run):
     assert (code, len(out)) == (0, 1)
 
 
+def test_hidden_pictures_are_left_out(run, expected):
+    Path(".home/pictures/.thumbnails").mkdir(parents=True)
+    for name in ("1.png", ".thumbnails/1.png"):
+        Image.fromarray(X[0, 0]).save(Path(".home/pictures", name))
+    Path(".home/pictures/._1.png").write_bytes(b"written by a Mac")
+
+    assert run(".home/pictures") == (0, [f".home/pictures/1.png\t{expected[0]}"], "")
+
+
 def test_a_folder_without_pictures_is_refused(run):
     Path("none").mkdir()
     assert run("none")[2].startswith("error: there are no pictures in none; expected .bmp, ")

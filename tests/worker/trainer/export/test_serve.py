@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -87,6 +88,10 @@ def test_the_server_warns_of_unusual_values(url):
     assert status == 200
     assert len(found["predictions"]) == 2
     assert "2 of 2 examples, the first examples at index 0, hold fractions" in found["warnings"][0]
+    file = io.BytesIO()
+    np.save(file, X[:2] / 255)
+    _, found = call(f"{url}/predict/file", file.getvalue(), "application/octet-stream")
+    assert "2 of 2 examples, the first the file at index 0, hold fractions" in found["warnings"][0]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,7 @@ def test_the_server_says_what_is_wrong(url, path, body, status, message):
     found, answer = call(f"{url}/{path}", body)
     assert found == status
     assert message in json.dumps(answer)
+    assert tempfile.gettempdir() not in json.dumps(answer)
 
 
 def test_the_server_reads_no_large_body(url):
