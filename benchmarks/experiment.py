@@ -97,18 +97,26 @@ def records_of(runs: Sequence[Run], module: str, options: argparse.Namespace) ->
 def carry_out(
     runs: Sequence[Run], module: str, out: Path, jobs: int = 1, *, quiet: bool = True
 ) -> None:
-    """Carry out the missing runs and append each record when its run ends."""
-    missing, commit = records.missing(runs, out), records.commit()
+    """Carry out the missing runs and append each record when its run ends.
+
+    Raises RunFailed after all have ended, where some failed.
+    """
+    missing, commit, failures = records.missing(runs, out), records.commit(), []
     with ThreadPoolExecutor(jobs) as pool:
         futures = {pool.submit(_carry_out_in_process, module, run): run for run in missing}
         try:
             for done, future in enumerate(as_completed(futures), 1):
+                if isinstance(error := future.exception(), RunFailed):
+                    failures.append(str(error))
+                    continue
                 record = records.append(out, futures[future], future.result() | {"commit": commit})
                 if not quiet:
                     print(f"{done} of {len(missing)}: {_progress(record)}", flush=True)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if failures:
+        raise RunFailed("\n".join(failures))
 
 
 def _carry_out_in_process(module: str, run: Run) -> Record:

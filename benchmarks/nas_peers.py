@@ -10,6 +10,7 @@ tool has its own environment, `.venv-peers-NAME`, which is made where it is miss
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,8 @@ def autokeras(run: Run) -> Record:
             [*command, str(run.seconds), str(run.seed)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
+    if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise PeerFailed(f"AutoKeras did not end within some times its {run.seconds:.0f} s")
     if process.returncode:
         raise PeerFailed(f"AutoKeras failed: {process.stderr.strip()[-1_500:]}")
     result = json.loads(process.stdout.splitlines()[-1])

@@ -51,9 +51,9 @@ def test_missing_runs_are_carried_out_in_their_own_processes(tmp_path):
     assert found[RUNS[1]]["commit"] == records.commit()
 
 
-def test_a_run_that_fails_ends_the_experiment_and_is_named(tmp_path):
+def test_runs_that_fail_are_named_after_the_others_have_ended(tmp_path):
     path = tmp_path / "runs.jsonl"
-    bad = Run(dataset="none such", seed=0, contender="netmorph", seconds=10.0)
-    with pytest.raises(experiment.RunFailed, match=r"none such(.|\n)*no data set"):
-        experiment.carry_out([RUNS[0], bad], "tests.benchmarks.carried", path)
-    assert list(records.read(path)) == [RUNS[0]]
+    bad = [replace(RUNS[0], dataset=name) for name in ("none such", "nor this")]
+    with pytest.raises(experiment.RunFailed, match=r"none such(.|\n)*no data set(.|\n)*nor this"):
+        experiment.carry_out([*bad, *RUNS[:2]], "tests.benchmarks.carried", path)
+    assert list(records.read(path)) == RUNS[:2]
