@@ -1,6 +1,7 @@
 """The contents of a train order: too big for the statement that leases, so read after it."""
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -28,6 +29,7 @@ from api.models import Damaged, Dataset, Network, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement
+from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.speed import slowness
 from core.protocol.contracts import (
@@ -39,6 +41,8 @@ from core.protocol.contracts import (
     TrainingChoices,
 )
 from core.protocol.states import TrialKind
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +207,14 @@ def _context(row: dict[str, Any]) -> OrderContext:
 
 @lru_cache(maxsize=256)  # each order of a search asks for the same one
 def _slowness(architecture: str | None, samples_per_second: float | None) -> float:
+    """That of the first trial; 1 without one, or where its architecture cannot be read any more."""
     if architecture is None or samples_per_second is None:
         return 1.0
-    return slowness(Architecture.from_json(json.loads(architecture)), samples_per_second)
+    try:
+        return slowness(Architecture.from_json(json.loads(architecture)), samples_per_second)
+    except InvalidArchitecture:
+        _log.warning("the speed of a search is not known: its first architecture cannot be read")
+        return 1.0
 
 
 def _checkpoint(row: dict[str, Any]) -> Checkpoint | None:

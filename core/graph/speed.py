@@ -22,6 +22,7 @@ from core.layers import DepthwiseConv1d, DepthwiseConv2d
 #: Seconds per unit before any measurement: one CPU thread with bfloat16, batches of 64;
 #: `docs/results/speed.md` has the figures.
 PRIOR = (1.2e-11, 5e-11, 1.8e-9, 3e-6, 1e-11)
+SLOWNESSES = (1e-6, 1e6)  # that can be believed, least and most
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,13 @@ PRIOR_SPEED = TrainingSpeed(*PRIOR)
 
 
 def slowness(architecture: Architecture, samples_per_second: float) -> float:
-    """The measured seconds of training for an example, in those that the prior speed predicts."""
-    return 1 / (samples_per_second * PRIOR_SPEED.seconds(architecture))
+    """The measured seconds of training for an example, in those that the prior speed predicts.
+
+    Within `SLOWNESSES`, as a report may have any positive number.
+    """
+    least, most = SLOWNESSES
+    speed = samples_per_second * PRIOR_SPEED.seconds(architecture)
+    return 1 / min(max(speed, 1 / most), 1 / least)
 
 
 def learn(measured: Sequence[tuple[Architecture, float]]) -> TrainingSpeed:

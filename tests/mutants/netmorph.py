@@ -77,8 +77,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a silent child is left running
         file="netmorph/processes.py",
-        old="    stop(process, how=signal.SIGTERM, grace=1)\n    raise LaunchError",
-        new="    raise LaunchError",
+        old="    stop(process, how=signal.SIGTERM, grace=1)\n    summary",
+        new="    summary",
         tests=("tests/netmorph/test_processes.py",),
     ),
     Mutant(  # the time left stands still between two answers of the service

@@ -105,7 +105,7 @@ def test_the_server_and_the_onnx_file_have_the_same_probabilities(ended_and_fold
 
 def test_the_card_says_that_there_are_several_labels(ended_and_folder):
     card = (ended_and_folder[1] / "README.md").read_text()
-    assert "A multi-label network" in card
+    assert "A network that finds the labels of images, for the data set" in card
     assert "| labels | 3, each predicted from a probability of 0.5 on |" in card
     assert "| test macro F1 |" in card
     assert "| test exact match |" in card
