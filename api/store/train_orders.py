@@ -145,18 +145,22 @@ def _statement() -> Select[Any]:
 
 
 def _first_measured() -> FromClause:
-    """The first trial of a trial's search whose speed of training is known, if any."""
+    """The first trial whose speed of training is known, of a search that is limited in seconds.
+
+    There is no row for other searches: nothing in them depends on it.
+    """
     first = aliased(Trial)
     return (
         select(cast(first.architecture, Text).label("architecture"), first.samples_per_second)
         .where(
+            Search.trials_deadline.is_not(None),
             first.search_id == Trial.search_id,
             first.kind == TrialKind.SEARCH,
             first.samples_per_second > 0,
         )
         .order_by(first.number)
         .limit(1)
-        .correlate(Trial)
+        .correlate(Trial, Search)
         .lateral("measured")
     )
 
