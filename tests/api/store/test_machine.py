@@ -46,6 +46,7 @@ class Model:
     value: float | None = None
     lease: tuple[int, UUID] | None = None  # attempt, token
     checkpoint: str | None = None  # its key
+    stored_epoch: int = 0  # of the last checkpoint under this lease
     counted: list[TrialResult] = field(default_factory=list)
 
     def end(self, status: TrialStatus, search: SearchStatus, tries_again: bool) -> None:
@@ -94,6 +95,7 @@ class Reports(RuleBasedStateMachine):
         model = self.trials[got.trial_id]
         assert got.attempt == model.attempt
         model.status, model.lease = TrialStatus.RUNNING, (got.attempt, got.token)
+        model.stored_epoch = 0
         return got
 
     @rule(held=held, step=st.integers(0, 5))
@@ -114,14 +116,15 @@ class Reports(RuleBasedStateMachine):
 
     @rule(held=held, epoch=st.integers(1, 3))
     def checkpoint(self, held: Any, epoch: int) -> None:
-        """A worker has stored a checkpoint; the next lease continues from it."""
+        """A worker has stored a checkpoint; the next lease continues from the last epoch's."""
         if held is None:
             return
         report = checkpoint_of(held, epoch)
         answer = self.do(leases.checkpoint, held.trial_id, report, LEASE)
         assert answer.action is self._next_action(held)
-        if self._has_lease(held):
-            self.trials[held.trial_id].checkpoint = report.blob.key
+        model = self.trials[held.trial_id]
+        if self._has_lease(held) and epoch >= model.stored_epoch:  # else it comes late
+            model.checkpoint, model.stored_epoch = report.blob.key, epoch
 
     @rule(held=held)
     def hand_back(self, held: Any) -> None:
