@@ -88,18 +88,13 @@ class OrderContext:
     traceparent: str | None = None  # of the request that created the search
 
 
+_OF_PARENT = ("number", "architecture", "value", "value_std", "weights_key", "weights_bytes")
+
+
 def _statement() -> Select[Any]:
     """The columns of an OrderContext, labelled with its fields' names where values are equal."""
     parent = aliased(Trial)
     own = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
-    of_parent = (
-        "number",
-        "architecture",
-        "value",
-        "value_std",
-        "weights_key",
-        "weights_bytes",
-    )
     measured = _first_measured()
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     waited = func.extract("epoch", Trial.started_at - Trial.available_at)
@@ -123,7 +118,7 @@ def _statement() -> Select[Any]:
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
             func.coalesce(waited, 0).label("waited"),
-            *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
+            *(getattr(parent, name).label(f"parent_{name}") for name in _OF_PARENT),
             exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
             Dataset.spec,

@@ -276,10 +276,9 @@ def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> 
 
     Where few examples are seen very often, the order of networks changes late in training.
     """
-    many = (
-        passes_in_time(config, spec, slowness) >= MANY_PASSES and config.budget.seconds is not None
-    )
-    return MOST_ROOTS if many else PROMOTED
+    if config.budget.seconds is None:
+        return PROMOTED
+    return MOST_ROOTS if passes_in_time(config, spec, slowness) >= MANY_PASSES else PROMOTED
 
 
 def alternatives_tried(

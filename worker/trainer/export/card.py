@@ -159,20 +159,20 @@ def _splits(job: TrainJob) -> list[str]:
 
 
 _KINDS = {1: "vectors", 2: "signals", 3: "images"}  # by the axes of an example
+_VERBS = {
+    "labels": "finds the labels of", "class": "classifies", "numbers": "predicts numbers from",
+}  # fmt: skip
 
 
 def _purpose(spec: DatasetSpec) -> str:
     """What the network does, in words: classifies images, predicts numbers from vectors, …"""
-    kind = _KINDS[len(spec.input_shape)]
-    kind = (
-        "rows of a table" if spec.table is not None else "texts" if spec.text is not None else kind
-    )
-    verb = {
-        "labels": "finds the labels of",
-        "class": "classifies",
-        "numbers": "predicts numbers from",
-    }
-    return f"{verb[_predicted(spec)]} {kind}"
+    if spec.table is not None:
+        kind = "rows of a table"
+    elif spec.text is not None:
+        kind = "texts"
+    else:
+        kind = _KINDS[len(spec.input_shape)]
+    return f"{_VERBS[_predicted(spec)]} {kind}"
 
 
 def _predicted(spec: DatasetSpec) -> str:
