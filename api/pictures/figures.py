@@ -327,6 +327,7 @@ def trial_curves(
     second = {
         "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
         "title": {"text": search.metric, "standoff": 10}, "automargin": True,
+        "tickmode": "auto",  # not those of the losses' axis, which give odd values here
     }  # fmt: skip
     metrics = [
         goodness(e.validation_metric, search) for e in rows if e.validation_metric is not None

@@ -57,9 +57,12 @@ ROOM = 0.06  # beyond the least and the greatest value on an axis, as a share of
 
 
 def span(low: float, high: float, search: SearchOut) -> list[float]:
-    """The range of an axis from the weakest to the best metric, with some room."""
+    """The range of an axis from the weakest to the best metric, with some room.
+
+    Above a single value there is little: it may be the best that there is, as an accuracy of 1.
+    """
     room = ROOM * (high - low) or 0.01 * abs(high) or 0.01
-    ends = (low - room, high + room)
+    ends = (low - room, high + (room if high > low else ROOM * room))
     return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
 
 

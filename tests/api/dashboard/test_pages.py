@@ -100,6 +100,9 @@ def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):
     page = visitor.http.get(f"/trials/{final}").text
     assert f'From <a href="/trials/{best}">trial 1</a> with its weights: final fit' in page
     assert f"T{words}." in page
+    assert "<dt>Test accuracy</dt><dd>90.00 %" in page
+    assert "360 examples, tested once" in page
+    assert "<dt>Predicted</dt>" not in page
     assert f"t{words}<" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
     search = visitor.http.get(f"/searches/{search_id}").text
     assert f"T{words}." in search

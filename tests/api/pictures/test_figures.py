@@ -207,6 +207,14 @@ def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
     }
 
 
+def test_the_axis_of_a_trial_that_is_always_right_shows_nothing_above_that(watched):
+    search, (trial, _) = watched()
+    perfect = [epoch(trial, number, validation_metric=1.0) for number in (1, 2)]
+    axis = figures.trial_curves(search, trial, perfect)["layout"]["yaxis2"]
+    assert axis["range"] == pytest.approx([0.99, 1.0006])  # the line is not cut off
+    assert axis["tickmode"] == "auto"
+
+
 def test_the_curves_of_a_final_fit_have_no_validation(watched):
     search, (trial, _) = watched()
     unseen = epoch(trial, 1, validation_loss=None, validation_metric=None)
