@@ -127,7 +127,7 @@ def predictions(
         {
             "type": "scatter", "mode": "markers", "name": "trials",
             "x": [one.mean for one in known], "y": [one.value for one in known],
-            "error_x": {"array": [one.std for one in known], "color": theme.muted, "thickness": 1},
+            "error_x": _bars(known, search) | {"color": theme.muted, "thickness": 1},
             "text": [str(one.number) for one in known],
             "marker": {"color": theme.accent, "size": 8},
             "customdata": [str(one.trial_id) for one in known],
@@ -138,6 +138,17 @@ def predictions(
     shape["xaxis"] |= {"tickformat": ticks(search)}
     shape["yaxis"] |= {"tickformat": ticks(search)}
     return {"data": data, "layout": shape} if known else _nothing(shape)
+
+
+def _bars(known: Sequence[Prediction], search: SearchOut) -> dict[str, Any]:
+    """One standard deviation to both sides; a share has none above 1 or below 0."""
+    if not search.in_percent:
+        return {"array": [one.std for one in known]}
+    return {
+        "symmetric": False,
+        "array": [min(one.std, 1 - one.mean) for one in known],
+        "arrayminus": [min(one.std, one.mean) for one in known],
+    }
 
 
 def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[str, Any]:

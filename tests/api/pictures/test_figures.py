@@ -197,6 +197,28 @@ def test_calibration_is_the_share_of_values_inside_their_intervals(watched):
     assert (dots["x"], dots["y"]) == ([0.5] * 4, pytest.approx([0.5, 0.59, 0.39, 0.8]))
 
 
+@pytest.mark.parametrize(
+    ("mean", "in_percent", "bar"),
+    [
+        (0.5, True, (0.1, 0.1)),
+        (1.0, True, (0.0, 0.1)),  # no accuracy is above 1
+        (0.02, True, (0.1, 0.02)),
+        (1.0, False, (0.1, None)),
+    ],
+)
+def test_the_bar_of_a_predicted_share_ends_at_none_and_all(watched, mean, in_percent, bar):
+    search, listed = watched()
+    trial = listed[0].model_copy(
+        update={
+            "status": TrialStatus.COMPLETED, "predicted_mean": mean, "predicted_std": 0.1,
+            "value": 0.5,
+        }
+    )  # fmt: skip
+    search = search.model_copy(update={"in_percent": in_percent})
+    bars = figures.build("predictions", search, [trial], [])["data"][1]["error_x"]
+    assert (bars["array"], bars.get("arrayminus", [None])) == ([bar[0]], [bar[1]])
+
+
 def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
     search, (trial, _) = watched()
     curves = figures.trial_curves(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
