@@ -349,7 +349,7 @@ def app(
 
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
-    """Where a real server serves the application, which hears of changes from the database."""
+    """Where a real server serves the application, with its operations and news of changes."""
     with socket.socket(
         proto=socket.IPPROTO_TCP
     ) as listening:  # named, so that uvicorn turns Nagle off
@@ -359,9 +359,11 @@ def address(app: FastAPI) -> Iterator[str]:
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=lambda: asyncio.run(serve(app, server, listening)))
         thread.start()
+        app.state.operations.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
+    app.state.operations.stop(seconds=20)
     app.state.engine.dispose()
     app.state.worker_engine.dispose()
 
