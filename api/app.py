@@ -21,6 +21,7 @@ from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
 from api.edge.observation import RequestObservation
+from api.edge.operations import Operations
 from api.edge.queries import require_known_names
 from api.edge.throttle import Throttle
 from api.edge.tracing import RequestTracing
@@ -35,6 +36,7 @@ from api.routes import (
     keys,
     me,
     networks,
+    operations,
     queue,
     searches,
     storage,
@@ -57,6 +59,7 @@ _ROUTERS = (
     exports,
     trials,
     datasets,
+    operations,
     networks,
     webhooks,
     workers,
@@ -112,22 +115,25 @@ def connect(app: FastAPI, settings: Settings) -> None:
     state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
     state.throttle = Throttle()
     state.uploads = Uploads()
+    state.operations = Operations(state.sessions)
     state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
     state.metrics = MetricsPage()
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Store the first keys; run the controller and the listener while the app lives."""
+    """Store the first keys; run the controller, operations and the listener meanwhile."""
     await asyncio.to_thread(_store_first_keys, app)
     listener = asyncio.create_task(app.state.changes.listen())
     listener.add_done_callback(_log_crash)
     app.state.controller.start()
+    app.state.operations.start()
     try:
         yield
     finally:
         listener.cancel()
         await asyncio.wait([listener])
+        await asyncio.to_thread(app.state.operations.stop)
         await asyncio.to_thread(app.state.controller.stop)
         app.state.lanes.close()
         app.state.engine.dispose()

@@ -5,6 +5,7 @@ in between leaves bytes that no row names, never half a data set.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,9 @@ from core.graph.architecture import Architecture
 from core.graph.given_network import MOST_LAYERS, check_limits, read_weights
 from core.graph.weights import save
 from core.protocol.storage import Storage
+
+#: Is called with what an import does next, in words.
+OnStep = Callable[[str], None]
 
 _BUILTIN = "builtin:"  # before the name of a built-in that is also the name of an own data set
 
@@ -70,18 +74,35 @@ def intake_rules(max_upload_bytes: int) -> IntakeOut:
     )
 
 
-def import_builtin(
-    maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str
-) -> DatasetOut:
-    """Import a built-in data set; importing it again notes the time alone."""
+def _no_step(_: str) -> None:
+    """Nobody wants to know what an import does next."""
+
+
+def require_builtin(name: str) -> None:
+    """Raise UnknownKind where no built-in data set has this name."""
     if name not in BUILTINS:
         raise UnknownKind(
             f"there is no built-in data set {name!r}; expected one of: "
             + ", ".join(sorted(BUILTINS))
         )
+
+
+def import_builtin(
+    maker: sessionmaker[Session],
+    storage: Storage,
+    caller: Caller,
+    name: str,
+    on_step: OnStep = _no_step,
+) -> DatasetOut:
+    """Import a built-in data set; importing it again notes the time alone.
+
+    Raises UnknownKind for another name, InvalidDataset where its files are missing or damaged.
+    """
+    require_builtin(name)
     builtin = BUILTINS[name]
+    on_step("reading the data set")
     found = intake.of_arrays(builtin.load(), kind="built-in", flip=builtin.flip)
-    return _store(maker, storage, caller, name, found, builtin=True)
+    return _store(maker, storage, caller, name, found, on_step, builtin=True)
 
 
 def import_file(
@@ -92,15 +113,17 @@ def import_file(
     file: BinaryIO,
     options: ReadOptions | None = None,
     limits: ReadLimits | None = None,
+    on_step: OnStep = _no_step,
 ) -> DatasetOut:
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
+    on_step("reading the file")
     found = intake.read(file, limits or ReadLimits(), options)
     if name in BUILTINS:
         found = found.with_warning(
             f"{name!r} is also the name of a built-in data set: from now on the name means yours, "
             f"and {_BUILTIN}{name} the built-in one"
         )
-    return _store(maker, storage, caller, name, found, builtin=False)
+    return _store(maker, storage, caller, name, found, on_step, builtin=False)
 
 
 def import_network(
@@ -143,11 +166,14 @@ def _store(
     caller: Caller,
     name: str,
     found: Intake,
+    on_step: OnStep,
     *,
     builtin: bool,
 ) -> DatasetOut:
     with storage.draft("datasets", "safetensors") as file:
+        on_step("writing the examples")
         write(found.arrays, file)
+        on_step("storing the data set")
         return _store_file(maker, storage, caller, name, found, file, builtin=builtin)
 
 

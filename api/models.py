@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from api.operation_states import OperationKind, OperationStatus
 from api.roles import Role
 from api.webhook_events import DeliveryStatus
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
@@ -459,6 +460,37 @@ class Idempotency(Base):
         ForeignKey("searches.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Operation(Base):
+    """An import that goes on after its request has been answered; kept for a day after its end."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        _one_of("status", OperationStatus),
+        _one_of("kind", OperationKind),
+        CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
+        CheckConstraint("(status = 'failed') = (problem IS NOT NULL)", name="failed_has_problem"),
+        Index("ix_operations_owner_created", "owner_id", "created_at", "id"),
+        Index("ix_operations_running", "holder", postgresql_where=text("status = 'running'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    name: Mapped[str]  # of the data set
+    status: Mapped[str] = mapped_column(
+        default=OperationStatus.RUNNING, server_default=OperationStatus.RUNNING
+    )
+    step: Mapped[str] = mapped_column(default="", server_default="")  # what it does now
+    dataset_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("datasets.id", ondelete="SET NULL"), index=True
+    )
+    problem: Mapped[dict[str, Any] | None]  # a problem document (RFC 9457)
+    holder: Mapped[UUID]  # the API process that carries it out
+    heard_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
 
 
 class Webhook(Base):

@@ -16,6 +16,7 @@ from pydantic import (
     HttpUrl,
 )
 
+from api.operation_states import OperationKind, OperationStatus
 from api.roles import Role
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.data.description import DatasetDescription
@@ -640,6 +641,32 @@ class DatasetPage(Out):
     """One page of a list of data sets."""
 
     items: list[DatasetOut] = Field(description="data sets of this page")
+    next_cursor: NextCursor
+
+
+class OperationOut(Out):
+    """An import that goes on after its request has been answered."""
+
+    id: UUID = Field(description="id of the operation")
+    kind: OperationKind = Field(description="what it does")
+    name: str = Field(description="name of the data set")
+    status: OperationStatus = Field(description="status of the operation")
+    step: str = Field(description="what it does now, in words; or empty")
+    dataset_id: UUID | None = Field(
+        description="the data set, once it is done; null: there is none, or it was deleted since"
+    )
+    problem: dict[str, Any] | None = Field(
+        description="why it failed: the problem document (RFC 9457) that the request would have "
+        "been answered with; null: it has not failed"
+    )
+    created_at: CreatedAt
+    ended_at: EndedAt
+
+
+class OperationPage(Out):
+    """One page of a list of operations."""
+
+    items: list[OperationOut] = Field(description="operations of this page")
     next_cursor: NextCursor
 
 

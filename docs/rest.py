@@ -29,10 +29,15 @@ Lists come in pages: send the `next_cursor` of a page as `cursor` to get the nex
 document explains the parameters, the fields of the answers and the values of each status and kind;
 it has an example of each body and of the main answers.
 
-`HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export its
-hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an edit or a
-download is of something else. A download that broke off goes on with `Range: bytes=N-` and
-`If-Range: ETAG`; several ranges in one request are answered with the whole file.
+With `Prefer: respond-async` (RFC 7240) an import of a data set is answered at once, by 202 with an
+operation: `GET` the address in `Location`, with `?wait=60` until it has ended, and read its
+`dataset_id` or its `problem`. Where its process dies, it has failed after a minute or two with the
+status 503: send the request again. Equal content is the same data set, however often it comes.
+
+`HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export and
+an operation a hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an
+edit or a download is of something else. A download that broke off goes on with `Range: bytes=N-`
+and `If-Range: ETAG`; several ranges in one request are answered with the whole file.
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 _OPERATIONS = "| request | what it does | parameters | body | answer |"
@@ -112,9 +117,13 @@ def _body_name(operation: Document) -> str:
 
 
 def _answer(responses: Document) -> str:
-    """The status of success, and the schema of its body."""
-    status = min(responses)
-    content = responses[status].get("content", {}).get("application/json", {})
+    """The statuses of success, each with the schema of its body."""
+    found = [status for status in sorted(responses) if status.startswith("2")]
+    return ", or ".join(_success(status, responses[status]) for status in found)
+
+
+def _success(status: str, response: Document) -> str:
+    content = response.get("content", {}).get("application/json", {})
     name = _name(content.get("schema", {}))
     return f"{status} `{name}`" if name else status
 

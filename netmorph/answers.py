@@ -104,6 +104,20 @@ class Dataset(TypedDict):
     description: Description | None
 
 
+class Operation(TypedDict):
+    """An import that goes on after its request has been answered."""
+
+    id: str
+    kind: str
+    name: str  # of the data set
+    status: str
+    step: str  # what it does now
+    dataset_id: str | None  # None: there is none yet, or it was deleted since
+    problem: dict[str, Any] | None  # why it failed, as a problem document (RFC 9457)
+    created_at: str
+    ended_at: str | None
+
+
 class Network(TypedDict):
     """An uploaded network that a search can start from."""
 

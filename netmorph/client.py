@@ -9,7 +9,6 @@ is retried for up to two minutes: a lost connection, a restart of the service, "
 (`netmorph.retries`). What creates something is retried too, as it carries an idempotency key.
 """
 
-import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,7 +46,9 @@ from netmorph.answers import (
 )
 from netmorph.downloads import PartialFile
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
-from netmorph.retries import Retries, retry_after
+from netmorph.operations import PREFERENCE, OnStep, dataset_of
+from netmorph.responses import json_of, refusal_of
+from netmorph.retries import Retries
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -105,18 +106,18 @@ class Client:
 
     def preview_search(self, body: Mapping[str, Any]) -> Preview:
         """Check a search and return its roots and expected times; nothing is created."""
-        return cast(Preview, _json(self._send("POST", "/v1/searches:validate", json=dict(body))))
+        return cast(Preview, json_of(self._send("POST", "/v1/searches:validate", json=dict(body))))
 
     def search(self, search_id: str) -> Search:
         """Return the current state of a search."""
-        return cast(Search, _json(self._send("GET", f"/v1/searches/{search_id}")))
+        return cast(Search, json_of(self._send("GET", f"/v1/searches/{search_id}")))
 
     def changed_search(self, search: Search, seconds: float = _WAIT) -> Search:
         """Wait for a change, at most this long; return the new state, or `search` without one."""
         path = f"/v1/searches/{search['id']}"
         parameters = {"since": search["version"], "wait": seconds}
         answer = self._send("GET", path, params=parameters)
-        return search if answer.status_code == 304 else cast(Search, _json(answer))
+        return search if answer.status_code == 304 else cast(Search, json_of(answer))
 
     def wait(self, search_id: str, seconds: float | None = None) -> Search:
         """Wait until a search has ended or is paused, at most this long; return its last state."""
@@ -143,12 +144,12 @@ class Client:
         `shared=True` lets all users of the service read it, `shared=False` only you and admins.
         """
         answer = self._send("PATCH", f"/v1/searches/{search_id}", json=changes)
-        return cast(Search, _json(answer))
+        return cast(Search, json_of(answer))
 
     def enqueue(self, search_id: str, network_id: str) -> Enqueued:
         """Let an uploaded network become the next trial of a search."""
         answer = self._send("PUT", f"/v1/searches/{search_id}/enqueued/{network_id}")
-        return cast(Enqueued, _json(answer))
+        return cast(Enqueued, json_of(answer))
 
     def enqueued(self, search_id: str) -> list[Queued]:
         """The networks that wait for their trial of a search, the next one first."""
@@ -180,7 +181,7 @@ class Client:
         A completed or stopped search runs on.
         """
         answer = self._send("POST", f"/v1/searches/{search_id}:extend", json=limits)
-        return cast(Search, _json(answer))
+        return cast(Search, json_of(answer))
 
     def delete(self, search_id: str) -> None:
         """Delete a search and its trials."""
@@ -196,7 +197,7 @@ class Client:
         Names: `best-so-far`, `learning-curves`, `front`, `predictions`, `calibration`, `timeline`.
         """
         answer = self._send("GET", f"/v1/searches/{search_id}/figures/{name}")
-        return cast(dict[str, Any], _json(answer))
+        return cast(dict[str, Any], json_of(answer))
 
     def epochs(self, trial_id: str) -> list[Epoch]:
         """Return the epochs of a trial, attempt by attempt."""
@@ -206,11 +207,11 @@ class Client:
 
     def stop_trial(self, trial_id: str) -> Trial:
         """Stop one trial; its search goes on."""
-        return cast(Trial, _json(self._send("POST", f"/v1/trials/{trial_id}:stop")))
+        return cast(Trial, json_of(self._send("POST", f"/v1/trials/{trial_id}:stop")))
 
     def front(self, search_id: str) -> Front:
         """Return the Pareto front of a search, against its cost or else the parameters."""
-        return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))
+        return cast(Front, json_of(self._send("GET", f"/v1/searches/{search_id}/front")))
 
     def trial(self, search_id: str, number: int) -> Trial:
         """Return the trial of a search with this number; ClientError where there is none."""
@@ -224,11 +225,11 @@ class Client:
 
     def order_export(self, trial_id: str) -> TrialExport:
         """Have the network of a trial exported, unless it is already; return how far that is."""
-        return cast(TrialExport, _json(self._send("POST", f"/v1/trials/{trial_id}/export")))
+        return cast(TrialExport, json_of(self._send("POST", f"/v1/trials/{trial_id}/export")))
 
     def trial_export(self, trial_id: str) -> TrialExport:
         """Return how far the export of a trial is."""
-        return cast(TrialExport, _json(self._send("GET", f"/v1/trials/{trial_id}/export")))
+        return cast(TrialExport, json_of(self._send("GET", f"/v1/trials/{trial_id}/export")))
 
     def changes_of_export(self, ordered: TrialExport) -> Iterator[TrialExport]:
         """The export of a trial now and after each change, until it has ended."""
@@ -284,7 +285,7 @@ class Client:
             self._retries.note_answer()
             if not answer.is_success:
                 answer.read()
-                raise _problem(answer)
+                raise refusal_of(answer)
             part.write(answer)
 
     # --- data sets, workers and keys ----------------------------------------------------------
@@ -299,7 +300,7 @@ class Client:
 
     def worker(self, worker_id: str) -> WorkerDetail:
         """Return a worker with the trials and failures of its last day, those you may read."""
-        return cast(WorkerDetail, _json(self._send("GET", f"/v1/workers/{worker_id}")))
+        return cast(WorkerDetail, json_of(self._send("GET", f"/v1/workers/{worker_id}")))
 
     def worker_trials(self, worker_id: str) -> Iterator[WorkerTrial]:
         """Return the trials that ended at a worker within a week, the latest first."""
@@ -308,7 +309,7 @@ class Client:
     def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
         """Give a worker no more trials, or with `undo` trials again."""
         verb = "undrain" if undo else "drain"
-        return cast(Worker, _json(self._send("POST", f"/v1/workers/{worker_id}:{verb}")))
+        return cast(Worker, json_of(self._send("POST", f"/v1/workers/{worker_id}:{verb}")))
 
     def count_live_workers(self, seconds: float) -> int:
         """Count the workers that were seen within the last `seconds`, by this machine's clock."""
@@ -330,14 +331,19 @@ class Client:
 
     def intake(self) -> Intake:
         """Return the limits, formats and rules of uploads."""
-        return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))
+        return cast(Intake, json_of(self._send("GET", "/v1/datasets/intake")))
 
     def add_dataset(
-        self, path: Path, name: str, fields: Mapping[str, str | list[str]] | None = None
+        self,
+        path: Path,
+        name: str,
+        fields: Mapping[str, str | list[str]] | None = None,
+        on_step: OnStep = lambda step: None,
     ) -> Dataset:
         """Upload a file as a data set; `fields` are further ones of the form.
 
-        The same file again is the same data set.
+        The same file again is the same data set. `on_step` is called with what the service does
+        with the file, while it imports it. Raises RefusedRequest for a file that is no data set.
         """
 
         def upload() -> httpx.Response:
@@ -347,10 +353,23 @@ class Client:
                     "/v1/datasets",
                     files={"file": ("data", file, "application/octet-stream")},
                     data={"name": name, **(fields or {})},
+                    headers=PREFERENCE,
                     timeout=_upload_timeout(path.stat().st_size),
                 )
 
-        return cast(Dataset, _json(self._retried(upload)))
+        return self._retried(lambda: self._imported(upload(), on_step))
+
+    def _imported(self, answer: httpx.Response, on_step: OnStep) -> Dataset:
+        """The data set that an upload becomes; an older service answers with it at once."""
+        if answer.status_code != httpx.codes.ACCEPTED:
+            return cast(Dataset, json_of(answer))
+        wait = {"wait": _WAIT}
+        dataset_id = dataset_of(
+            answer,
+            lambda path, headers: self._send("GET", path, params=wait, headers=headers),
+            on_step,
+        )
+        return cast(Dataset, json_of(self._send("GET", f"/v1/datasets/{dataset_id}")))
 
     def add_network(self, name: str, architecture: str, weights: bytes | None) -> Network:
         """Upload a network for a search to start from: JSON, and the bytes of a safetensors file.
@@ -364,7 +383,7 @@ class Client:
         if weights is not None:
             files["weights"] = ("weights.safetensors", weights)
         answer = self._send("POST", "/v1/networks", files=files, timeout=_UPLOAD_TIMEOUT)
-        return cast(Network, _json(answer))
+        return cast(Network, json_of(answer))
 
     def create_key(self, name: str, role: str, worker: str | None = None) -> CreatedKey:
         """Create an API key, for one `worker` alone if given. No later answer has its secret."""
@@ -379,7 +398,7 @@ class Client:
         """Give an API key a new secret; the old one opens for `grace_seconds` more."""
         body = {"grace_seconds": grace_seconds}
         answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
-        return cast(CreatedKey, _json(answer))
+        return cast(CreatedKey, json_of(answer))
 
     def create_webhook(self, name: str, url: str, events: list[str]) -> CreatedWebhook:
         """Have events of the searches sent to a URL. No later answer contains the secret."""
@@ -401,16 +420,16 @@ class Client:
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Send a delivery again soon."""
         path = f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}:redeliver"
-        return cast(Delivery, _json(self._send("POST", path)))
+        return cast(Delivery, json_of(self._send("POST", path)))
 
     def ping_webhook(self, webhook_id: str) -> Delivery:
         """Send a test to a webhook soon."""
-        return cast(Delivery, _json(self._send("POST", f"/v1/webhooks/{webhook_id}:ping")))
+        return cast(Delivery, json_of(self._send("POST", f"/v1/webhooks/{webhook_id}:ping")))
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         """Give up stored files without a use; with `dry_run` only count them."""
         body = {"dry_run": dry_run}
-        return cast(Garbage, _json(self._send("POST", "/v1/storage:collect", json=body)))
+        return cast(Garbage, json_of(self._send("POST", "/v1/storage:collect", json=body)))
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke an API key at once and permanently."""
@@ -418,7 +437,7 @@ class Client:
 
     def me(self) -> Key:
         """Return the API key that this client sends, without its secret."""
-        return cast(Key, _json(self._send("GET", "/v1/me")))
+        return cast(Key, json_of(self._send("GET", "/v1/me")))
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -426,24 +445,24 @@ class Client:
         """Create something, once, however often the request arrives."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         answer = self._send("POST", path, json=body, headers=headers)
-        return cast(dict[str, Any], _json(answer))
+        return cast(dict[str, Any], json_of(answer))
 
     def _act(self, search_id: str, verb: str) -> Search:
-        return cast(Search, _json(self._send("POST", f"/v1/searches/{search_id}:{verb}")))
+        return cast(Search, json_of(self._send("POST", f"/v1/searches/{search_id}:{verb}")))
 
     def _pages(self, path: str, **filters: list[str]) -> Iterator[dict[str, Any]]:
         """The items of a list; further pages are requested when needed."""
         cursor = None
         while True:
             parameters = {"limit": 100, **filters} | ({"cursor": cursor} if cursor else {})
-            page = _json(self._send("GET", path, params=parameters))
+            page = json_of(self._send("GET", path, params=parameters))
             yield from page["items"]
             if not (cursor := page.get("next_cursor")):
                 return
 
     def _items(self, path: str) -> list[dict[str, Any]]:
         """The items of a list that has no pages."""
-        return list(_json(self._send("GET", path))["items"])
+        return list(json_of(self._send("GET", path))["items"])
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """Send a request that may arrive twice."""
@@ -472,7 +491,7 @@ class Client:
         answer = self._http.request(method, path, **rest)
         self._retries.note_answer()
         if answer.is_error:
-            raise _problem(answer)
+            raise refusal_of(answer)
         return answer
 
     def _retried(self, call: Callable[[], _T], *, repeatable: bool = True) -> _T:
@@ -509,7 +528,7 @@ def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
 
 
 def _upload_timeout(size: int) -> httpx.Timeout:
-    """How long the answer to an upload of a data set may take: large ones are converted first."""
+    """How long the answer to an upload may take: an older service converts the data set first."""
     return httpx.Timeout(600.0 + size / _SLOWEST, connect=5.0)
 
 
@@ -532,33 +551,6 @@ def _checked_key(key: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ClientError("invalid API key: expected letters, digits, - and _, as in netmorph_abc")
     return key
-
-
-def _json(answer: httpx.Response) -> Any:
-    """The JSON of an answer; raise ClientError if it is something else, such as a web page."""
-    try:
-        return answer.json()
-    except ValueError:
-        kind = answer.headers.get("content-type", "unknown content")
-        raise ClientError(
-            f"{answer.url} is not a Netmorph service: expected JSON, found {kind} "
-            f"(status {answer.status_code}); check the address"
-        ) from None
-
-
-def _problem(answer: httpx.Response) -> RefusedRequest:
-    """The error that an answer describes, also if it is no problem document."""
-    document: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
-        parsed = answer.json()
-        document = parsed if isinstance(parsed, dict) else {}
-    return RefusedRequest(
-        status=answer.status_code,
-        title=str(document.get("title") or answer.reason_phrase),
-        detail=str(document.get("detail") or f"{answer.status_code} {answer.reason_phrase}"),
-        errors=tuple(document.get("errors") or ()),
-        retry_after=retry_after(answer.headers.get("retry-after")),
-    )
 
 
 def _is_loopback(url: str) -> bool:

@@ -16,6 +16,7 @@ from api.store import (
     discarded,
     memory_limits,
     new_searches,
+    operations,
     searches,
     setbacks,
     sign_ins,
@@ -35,7 +36,7 @@ _REPORTED_WITHIN = timedelta(days=1)  # after which a stored checkpoint is not r
 
 
 class Sweeper:
-    """Removes blobs without a use, expired sign-ins, old requests, deliveries, workers."""
+    """Removes blobs without a use, and old sign-ins, requests, operations, deliveries, workers."""
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class Sweeper:
             worker_histories.sweep(session)
             memory_limits.sweep(session)
             new_searches.forget_requests(session)
+            operations.sweep(session)
             discarded.of_ended_trials(session)
         if collecting:
             collect(self._sessions, self._storage, self._retention, self._stopping.is_set)

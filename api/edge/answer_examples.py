@@ -15,6 +15,7 @@ _ROOT_ID = "a1c45e0b-6f7d-4f0e-9b7c-08d2c3f4e5a6"
 _TRIAL_ID = "b7e0d6f2-1c3a-4e58-8d94-6a5b4c3d2e1f"
 _DATASET_ID = "5b1f0c7d-2e3a-4b6c-9d8e-7f6a5b4c3d2e"
 _WORKER_ID = "0f8c4b1e-5d1a-4c53-9a57-2f1f5f0c9b61"
+_OPERATION_ID = "c2b7a9d4-3e61-4f0d-8a25-9b1c7e5d3f60"
 _OWNER_ID = "e4d3c2b1-a098-4765-8432-10fedcba9876"
 _IMPORTED, _CREATED, _STARTED = (f"2026-03-02T{at}Z" for at in ("08:58:30", "09:00:00", "09:00:04"))
 _SUGGESTED, _LEASED, _ENDED, _NOW = (
@@ -234,6 +235,22 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "hyperparameters": Hyperparameters(epochs=20, augmentation="affine").model_dump(
             mode="json"
         ),
+    },
+    "OperationOut": {
+        "id": _OPERATION_ID,
+        "kind": "upload",
+        "name": "digits",
+        "status": "failed",
+        "step": "",
+        "dataset_id": None,
+        "problem": {
+            "type": "about:blank",
+            "title": "Unprocessable Entity",
+            "status": 422,
+            "detail": "x has 100 examples and y 99 labels (train); expected as many",
+        },
+        "created_at": _IMPORTED,
+        "ended_at": _CREATED,
     },
     "FrontOut": {
         "metric": "accuracy",

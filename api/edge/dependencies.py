@@ -13,6 +13,7 @@ from api.db import unit_of_work
 from api.edge import authentication
 from api.edge.changes import Changes
 from api.edge.known_keys import KnownKeys
+from api.edge.preferences import prefers_async
 from api.store.keys import Caller
 from api.store.trial_tables import SORTS, Arrangement
 from core.protocol.states import TrialStatus
@@ -91,6 +92,7 @@ NetworkId = Annotated[UUID, Path(description="id of the uploaded network")]
 KeyId = Annotated[UUID, Path(description="id of the key, not its secret")]
 WebhookId = Annotated[UUID, Path(description="id of the webhook")]
 DeliveryId = Annotated[UUID, Path(description="id of the delivery")]
+OperationId = Annotated[UUID, Path(description="id of the operation")]
 WorkerId = Annotated[UUID, Path(description="id of the worker")]
 Limit = Annotated[int, Query(ge=1, le=500, description="most items of the page")]
 _CURSOR = "the `next_cursor` of the page before; without it, the first page is answered"
@@ -100,6 +102,17 @@ _REPEAT = "a new text for each new object: the same request sent again creates n
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$", description=_REPEAT)
 ]
+_PREFER = "`respond-async`: be answered before the work is done (RFC 7240); others have no effect"
+
+
+def get_respond_async(
+    request: Request, _: Annotated[str | None, Header(alias="Prefer", description=_PREFER)] = None
+) -> bool:
+    """Whether the client prefers an answer before the work is done."""
+    return prefers_async(request.headers)
+
+
+RespondAsync = Annotated[bool, Depends(get_respond_async)]
 ThemeName = Annotated[
     str, Query(pattern="^(light|dark)$", description="colours for a light or a dark page")
 ]

@@ -6,6 +6,7 @@ the database does not answer or the process shuts down, 507 where temporary file
 other error is a 500 with a request id and no detail; the log has the rest.
 """
 
+import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -50,16 +51,17 @@ def problem(
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem document."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
+    """The response with a problem document."""
+    body = document(status, detail)
     if errors is not None:
         body["errors"] = errors
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def document(status: int, detail: str) -> dict[str, Any]:
+    """A problem document."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
 
 
 #: The statuses of problem documents that single operations answer, and when.
@@ -91,6 +93,14 @@ def answer(request: Request, error: Exception) -> Response:
     handlers = _handlers()
     handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
     return handler(request, error)
+
+
+def document_of(request: Request, error: Exception) -> dict[str, Any]:
+    """The problem document that a request is answered with where a route raises this error."""
+    is_answered = isinstance(error, ANSWERED)
+    response = answer(request, error) if is_answered else _unexpected(request, error)
+    found: dict[str, Any] = json.loads(bytes(response.body))
+    return found
 
 
 def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response]]:

@@ -1,16 +1,28 @@
 """Data sets: what they may be, upload, import a built-in one, list."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
 from fastapi.routing import APIRoute
 from pydantic import Field
 
 from api.edge.authentication import user_of
-from api.edge.dependencies import CallerDep, Cursor, DatasetId, Limit, SessionDep, StorageDep
-from api.edge.uploads import checked_first
-from api.imports import import_builtin, import_file, intake_rules
+from api.edge.dependencies import (
+    CallerDep,
+    Cursor,
+    DatasetId,
+    Limit,
+    RespondAsync,
+    SessionDep,
+    StorageDep,
+)
+from api.edge.uploads import checked_first, outliving
+from api.imports import OnStep, import_builtin, import_file, intake_rules, require_builtin
+from api.operation_states import OperationKind
+from api.routes.operations import ACCEPTED, accepted
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
 from api.store import datasets
 from core.data.files import ReadLimits
@@ -61,11 +73,12 @@ _TIME = (
 _SPLIT_SEED = "seed by which the test split is set aside, where the files have none"
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=DatasetOut, responses=ACCEPTED)
 def upload_dataset(
     request: Request,
     caller: CallerDep,
     storage: StorageDep,
+    respond_async: RespondAsync,
     name: Annotated[Name, Form(description="name of the data set")],
     file: Annotated[UploadFile, File(description="a table, npz file, or zip of a folder")],
     layout: Annotated[str, Form(max_length=8, description=_LAYOUT)] = "",
@@ -77,13 +90,17 @@ def upload_dataset(
     group: Annotated[ColumnName, Form(description=_GROUP)] = "",
     time: Annotated[ColumnName, Form(description=_TIME)] = "",
     split_seed: Annotated[SplitSeed | None, Form(description=_SPLIT_SEED)] = None,
-) -> DatasetOut:
+) -> DatasetOut | Response:
     """Upload a data set as a multipart form; the response says how it was understood.
 
     The file is of one of the formats that `GET /v1/datasets/intake` lists. A table is CSV, TSV,
     Parquet or JSONL, and may be beside images, whose names of files are recognised in it. Check
     `description`, above all its `warnings`, before a search. The same content again is the same
     data set; other content under the same name is its next version.
+
+    With `Prefer: respond-async` the answer comes as soon as the file has arrived, as 202 with an
+    operation that imports it: so no proxy gives up while a large file is converted. What a file is
+    refused for is then the operation's `problem`.
     """
     options = ReadOptions(
         layout=layout or None,
@@ -97,9 +114,15 @@ def upload_dataset(
         split_seed=split_seed,
     )
     limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
-    return import_file(
-        request.app.state.sessions, storage, caller, name, file.file, options, limits
-    )
+    maker = request.app.state.sessions
+    if not respond_async:
+        return import_file(maker, storage, caller, name, file.file, options, limits)
+    content = outliving(file, request.state.held)
+
+    def run(on_step: OnStep) -> UUID:
+        return import_file(maker, storage, caller, name, content, options, limits, on_step).id
+
+    return accepted(request, caller, run, request.state.held, kind=OperationKind.UPLOAD, name=name)
 
 
 @router.get("/intake")
@@ -108,12 +131,29 @@ def get_intake(request: Request, caller: CallerDep) -> IntakeOut:
     return intake_rules(request.app.state.settings.max_upload_bytes)
 
 
-@router.post("/builtin/{name}", status_code=201)
+@router.post("/builtin/{name}", status_code=201, response_model=DatasetOut, responses=ACCEPTED)
 def import_builtin_dataset(
-    request: Request, name: BuiltinName, caller: CallerDep, storage: StorageDep
-) -> DatasetOut:
-    """Import a built-in data set now; otherwise the first search that names it imports it."""
-    return import_builtin(request.app.state.sessions, storage, caller, name)
+    request: Request,
+    name: BuiltinName,
+    caller: CallerDep,
+    storage: StorageDep,
+    respond_async: RespondAsync,
+) -> DatasetOut | Response:
+    """Import a built-in data set now; otherwise the first search that names it imports it.
+
+    With `Prefer: respond-async` the answer is 202 with an operation that imports it.
+    """
+    maker = request.app.state.sessions
+    if not respond_async:
+        return import_builtin(maker, storage, caller, name)
+    require_builtin(name)
+
+    def run(on_step: OnStep) -> UUID:
+        return import_builtin(maker, storage, caller, name, on_step).id
+
+    with ExitStack() as held:
+        held.enter_context(request.app.state.uploads.reserve(caller, 0))  # few at once here, too
+        return accepted(request, caller, run, held, kind=OperationKind.BUILTIN, name=name)
 
 
 @router.get("")

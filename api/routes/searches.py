@@ -1,17 +1,15 @@
 """Searches: create, watch, control, delete."""
 
-import time
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from api.db import unit_of_work
 from api.edge import conditions, errors
 from api.edge.authentication import require_access
-from api.edge.changes import POLL_SECONDS, wait
 from api.edge.dependencies import (
     ArrangementDep,
     CallerDep,
@@ -24,7 +22,7 @@ from api.edge.dependencies import (
     SessionDep,
     StorageDep,
 )
-from api.edge.errors import shutting_down
+from api.edge.long_polls import first_found
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
@@ -142,18 +140,8 @@ async def get_search(
 ) -> Response:
     """Get a search, at once or with `wait` when it has changed. Its version is also the ETag."""
     known = version_in(if_none_match) if since is None else since
-    deadline = time.monotonic() + (0 if changes.full else wait_seconds)
-    has_waited = False
-    with changes.subscribe(search_id) as event:
-        while True:
-            found = await run_in_threadpool(_read, request, caller, search_id, known, has_waited)
-            left = deadline - time.monotonic()
-            if found is not None or left <= 0 or await request.is_disconnected():
-                break
-            if changes.closing:
-                raise shutting_down()
-            await wait(event, min(left, POLL_SECONDS))
-            has_waited = True
+    look = partial(_read, request, caller, search_id, known)
+    found = await first_found(request, changes, search_id, look, wait_seconds)
     if found is None:
         return Response(status_code=304, headers={"ETag": f'"{known}"'})
     headers = {"ETag": f'"{found.version}"'}

@@ -31,6 +31,9 @@ WITH waiting AS (
     UPDATE deliveries SET claimed_until = NULL, due_at = now()
     WHERE status = 'pending' AND (claimed_until > now() + {_AHEAD}
         OR attempts = 0 AND due_at > now() + {_AHEAD})
+), heard AS (
+    UPDATE operations SET heard_at = now()
+    WHERE status = 'running' AND heard_at > now() + {_AHEAD}
 )
 UPDATE searches SET started_at = now()
 WHERE status IN ('running', 'paused', 'finishing') AND started_at > now() + {_AHEAD}

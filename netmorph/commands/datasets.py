@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from netmorph import tables, uploads
+from netmorph import progress, tables, uploads
 from netmorph.answers import Dataset
 from netmorph.client import Client
 from netmorph.commands.options import (
     JsonOption,
     connect,
     console,
+    messages,
     print_json,
     with_service,
 )
@@ -194,7 +196,7 @@ def add(
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     options = options_of(layout, image_side, target, text, category, task, splits)
     with connect(service) as client:
-        item = upload(client, path, options, name)
+        item = upload(client, path, options, messages(quiet=as_json), name)
     if as_json:
         print_json(item)
         return
@@ -280,9 +282,16 @@ def ls(
         out.print(tables.datasets(items, out.width))
 
 
-def upload(client: Client, path: Path, options: Options, name: str | None = None) -> Dataset:
-    """Upload a file or folder; raises ClientError where it is too large, before it is sent."""
+def upload(
+    client: Client, path: Path, options: Options, out: Console, name: str | None = None
+) -> Dataset:
+    """Upload a file or folder, and show how far that is.
+
+    Raises ClientError where it is too large, before it is sent.
+    """
     most = client.intake()["max_upload_bytes"]
     with uploads.packed(path, options.validation, options.test) as file:
         uploads.check_size(file, most)
-        return client.add_dataset(file, name or uploads.label_of(path), options.fields())
+        with progress.importing(out) as on_step:
+            label = name or uploads.label_of(path)
+            return client.add_dataset(file, label, options.fields(), on_step)

@@ -277,7 +277,7 @@ def _network(root: Path | None, preparation: Preparation | None) -> ImportedNetw
 
 def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
     """Create the search, follow it to its end and download the export; return the exit code."""
-    out = Console(stderr=True, quiet=True) if as_json else messages()
+    out = messages(quiet=as_json)
     with Client(running.url, running.key) as client:
         body = request.body | {"dataset": _dataset(client, request, out)} | _root(client, request)
         created = client.create_search(body)
@@ -300,7 +300,7 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
 
 def _preview(running: Running, request: _Request, *, as_json: bool) -> None:
     """Print what the search would be."""
-    out = Console(stderr=True, quiet=True) if as_json else messages()
+    out = messages(quiet=as_json)
     with Client(running.url, running.key) as client:
         body = request.body | {"dataset": _dataset(client, request, out)} | _root(client, request)
         preview = client.preview_search(body)
@@ -368,7 +368,7 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
             f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
             f"here; expected builtin:{request.dataset} or ./{request.dataset}"
         )
-    item = upload(client, request.upload, request.options)
+    item = upload(client, request.upload, request.options, out)
     _print_facts(item, out)
     return item["id"]
 

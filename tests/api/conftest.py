@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from api import db
+from api import db, imports
 from api.app import connect, create_app
 from api.edge.server import server_options
 from api.models import Leader, Lease, Search, Trial, Worker
@@ -24,6 +24,7 @@ from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, networks, new_searches, searches
 from api.store.keys import Caller
+from core.data import intake
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
 from core.protocol.contracts import (
@@ -36,6 +37,7 @@ from core.protocol.contracts import (
     TrialResult,
 )
 from core.protocol.states import SearchStatus, TrialStatus
+from tests.api.background import Gate
 from tests.api.visitors import enter
 from tests.api.worker_calls import WorkerCalls
 
@@ -349,7 +351,7 @@ def app(
 
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
-    """Where a real server serves the application, which hears of changes from the database."""
+    """Where a real server serves the application, with its operations and news of changes."""
     with socket.socket(
         proto=socket.IPPROTO_TCP
     ) as listening:  # named, so that uvicorn turns Nagle off
@@ -359,9 +361,11 @@ def address(app: FastAPI) -> Iterator[str]:
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=lambda: asyncio.run(serve(app, server, listening)))
         thread.start()
+        app.state.operations.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
+    app.state.operations.stop(seconds=20)
     app.state.engine.dispose()
     app.state.worker_engine.dispose()
 
@@ -408,3 +412,18 @@ def visitor(person: Callable[..., Person]) -> Person:
     user = person()
     assert enter(user.http, user.key).status_code == 303
     return user
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """The gate before which imports read their files."""
+    made, read = Gate(), intake.read
+
+    def held_back(*arguments: Any) -> Any:
+        made.entered.release()
+        assert made.open.wait(20)
+        return read(*arguments)
+
+    monkeypatch.setattr(imports.intake, "read", held_back)
+    yield made
+    made.open.set()

@@ -49,9 +49,9 @@ def test_keys_and_threads_start_and_end_with_the_application(app: Any, world: An
 
     names = asyncio.run(live())
 
-    assert names >= {"controller", "controller-listener", "sweeper"}
-    left = {thread.name for thread in threading.enumerate()}
-    assert not left & {"controller", "controller-listener", "sweeper"}
+    own = {"controller", "controller-listener", "sweeper", "operation", "operations"}
+    assert names >= own
+    assert not {thread.name for thread in threading.enumerate()} & own
 
 
 class Calling(logging.Handler):

@@ -47,7 +47,9 @@ PARSED = {
         "python examples/improve_a_network.py": "takes minutes",
     },
     "mcp": {"pip install": "installs packages"},
-    "own-data": {"python exports/pets": _EXPORT},
+    "own-data": {
+        "python exports/pets": _EXPORT, "curl": "tests/api/routes/test_operations.py sends such",
+    },
     "python": {
         "from sklearn": _ESTIMATORS, "from netmorph import SignalClassifier": _ESTIMATORS,
     },

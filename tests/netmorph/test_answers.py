@@ -18,6 +18,7 @@ SCHEMAS: dict[Any, str] = {
     answers.ColumnFacts: "ColumnFacts",
     answers.Repetitions: "Repetitions",
     answers.Intake: "IntakeOut",
+    answers.Operation: "OperationOut",
     answers.Network: "NetworkOut",
     answers.Enqueued: "EnqueuedOut",
     answers.Queued: "QueuedOut",

@@ -6,13 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select, text
 
 from api.controller.sweeper import Sweeper
-from api.models import BrowserSession, Discarded, Idempotency, Worker
-from api.store import new_searches, searches, sign_ins
+from api.models import BrowserSession, Discarded, Idempotency, Operation, Worker
+from api.operation_states import OperationKind
+from api.store import new_searches, operations, searches, sign_ins
 from core.errors import MissingBlob
 from core.protocol.storage import Storage
 
@@ -132,9 +134,18 @@ def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper
                 )
             )
 
+        holder = uuid4()
+        for operation_id in (uuid4(), ended := uuid4()):
+            operations.begin(
+                session, caller, operation_id, holder, kind=OperationKind.UPLOAD, name="a", step=""
+            )
+        operations.fail(session, ended, holder, {"detail": "no"})
+    world.set(Operation, ended, ended_at=text("now() - interval '25 hours'"))
+
     sweeper.sweep()
 
-    assert [rows(world, table) for table in (BrowserSession, Idempotency, Worker)] == [1, 1, 1]
+    kept = (BrowserSession, Idempotency, Operation, Worker)
+    assert [rows(world, table) for table in kept] == [1, 1, 1, 1]
 
 
 def test_checkpoints_that_were_never_reported_are_removed_after_a_day(

@@ -92,7 +92,7 @@ def test_the_table_covers_the_interface(app):
     assert {"/".join(path.split("/")[:3]) for _, path in found} == {
         "/v1/searches", "/v1/searches:validate", "/v1/trials", "/v1/datasets", "/v1/networks",
         "/v1/workers", "/v1/worker", "/v1/queue", "/v1/keys", "/v1/me", "/v1/webhooks",
-        "/v1/storage:collect", "/metrics",
+        "/v1/storage:collect", "/v1/operations", "/metrics",
     }  # fmt: skip
     assert {route.path for route in routes(app)} >= PUBLIC  # none is left from before
     assert len(list(pages(app))) >= 17

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.models import Search
+from api.operation_states import OperationKind
 from api.roles import Role
 from api.schemas import LimitsIn, SearchPatch
 from api.store import (
@@ -15,6 +16,7 @@ from api.store import (
     datasets,
     epochs,
     networks,
+    operations,
     searches,
     stopped_trials,
     trial_exports,
@@ -60,6 +62,7 @@ USES: dict[str, tuple[str, Use]] = {
     "networks.get": ("network", networks.get),
     "networks.architecture": ("network", networks.architecture),
     "networks.remove": ("network", networks.remove),
+    "operations.get": ("operation", operations.get),
 }
 
 
@@ -84,9 +87,13 @@ def things(world: Any) -> dict[str, Any]:
     world.trial(search, export_key=export.key, export_bytes=9, **ordered)
     dataset = world.get_search(search).dataset_id
     network = world.network(owner)
+    with world.sessions.begin() as session:
+        operation = operations.begin(
+            session, owner, uuid4(), uuid4(), kind=OperationKind.UPLOAD, name="a", step=""
+        ).id
     return {
         "owner": owner, "search": search, "trial": trial, "running": best, "exported": exported,
-        "dataset": dataset, "network": network,
+        "dataset": dataset, "network": network, "operation": operation,
     }  # fmt: skip
 
 
