@@ -127,7 +127,11 @@ def _convolved(function: Callable[..., Tensor], depthwise: bool) -> Kind:
 
 def _max_pooled(function: Callable[..., Tensor]) -> Kind:
     return lambda layer, p, x: function(
-        x[0], layer["size"], layer["stride"], layer.get("padding", 0)
+        x[0],
+        layer["size"],
+        layer["stride"],
+        layer.get("padding", 0),
+        ceil_mode=layer.get("ceil_mode", False),
     )
 
 
@@ -137,6 +141,7 @@ def _avg_pooled(function: Callable[..., Tensor]) -> Kind:
         layer["size"],
         layer["stride"],
         layer.get("padding", 0),
+        ceil_mode=layer.get("ceil_mode", False),
         count_include_pad=layer.get("count_include_pad", False),
     )
 
