@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from netmorph import tables, uploads
+from netmorph import steps, tables, uploads
 from netmorph.answers import Dataset
 from netmorph.client import Client
 from netmorph.commands.options import (
     JsonOption,
     connect,
     console,
+    messages,
     print_json,
     with_service,
 )
@@ -194,7 +196,7 @@ def add(
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     options = options_of(layout, image_side, target, text, category, task, splits)
     with connect(service) as client:
-        item = upload(client, path, options, name)
+        item = upload(client, path, options, messages(quiet=as_json), name)
     if as_json:
         print_json(item)
         return
@@ -233,7 +235,8 @@ def describe(
     if path is not None:
         splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
         options = options_of(layout, image_side, target, text, category, task, splits)
-        answer = uploads.describe(path, options)
+        with steps.shown(messages(quiet=as_json)) as step:
+            answer = uploads.describe(path, options, step.say)
     else:
         with connect(service) as client:
             item = client.dataset(dataset)
@@ -280,9 +283,18 @@ def ls(
         out.print(tables.datasets(items, out.width))
 
 
-def upload(client: Client, path: Path, options: Options, name: str | None = None) -> Dataset:
-    """Upload a file or folder; raises ClientError where it is too large, before it is sent."""
+def upload(
+    client: Client, path: Path, options: Options, out: Console, name: str | None = None
+) -> Dataset:
+    """Upload a file or folder, and say on the console what happens.
+
+    Raises ClientError where it is too large, before it is sent.
+    """
     most = client.intake()["max_upload_bytes"]
-    with uploads.packed(path, options.validation, options.test) as file:
+    with (
+        steps.shown(out) as step,
+        uploads.packed(path, options.validation, options.test, step.say) as file,
+    ):
         uploads.check_size(file, most)
+        step.say(f"sending {file.stat().st_size / 2**20:,.1f} MiB, which the service then reads")
         return client.add_dataset(file, name or uploads.label_of(path), options.fields())

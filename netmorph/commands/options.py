@@ -94,9 +94,9 @@ def console() -> Console:
     return out
 
 
-def messages() -> Console:
+def messages(*, quiet: bool = False) -> Console:
     """The standard error for progress and messages: the standard output is for results."""
-    out = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    out = Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet)
     if not out.is_terminal:
         out.width = _LOG_WIDTH
     return out

@@ -368,7 +368,7 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
             f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
             f"here; expected builtin:{request.dataset} or ./{request.dataset}"
         )
-    item = upload(client, request.upload, request.options)
+    item = upload(client, request.upload, request.options, out)
     _print_facts(item, out)
     return item["id"]
 
