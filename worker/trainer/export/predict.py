@@ -1106,8 +1106,8 @@ class RangeWatch:
         for unlike in self._found:
             if unlike.count:
                 yield (
-                    f"{unlike.count} of {source.count} examples, the first "
-                    f"{source.name(unlike.first)}, {unlike.text.format(unlike.detail)}. Their "
+                    f"{unlike.count} of {source.count} examples (first: "
+                    f"{source.name(unlike.first)}) {unlike.text.format(unlike.detail)}. Their "
                     "predictions may be wrong: pass values on the scale of the training data"
                 )
 
