@@ -1,11 +1,7 @@
-"""Follows a search until it ends: a live display on a terminal, a line for each change in a log.
+"""Follows a search until it ends: a live display on a terminal, a line for each change in a log."""
 
-Likewise the import of a data set.
-"""
-
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -18,7 +14,6 @@ from netmorph.client import Client
 from netmorph.formatting import clock, measures, metric, out_of
 
 _PAUSE = 0.2  # least seconds between two requests for changes
-_QUIET = 3.0  # seconds of an import of which a log says nothing
 
 
 def follow(client: Client, search: Search, out: Console) -> Search:
@@ -33,29 +28,6 @@ def follow(client: Client, search: Search, out: Console) -> Search:
             out.print("; ".join(filter(None, (line, left))), soft_wrap=True)
             last_line = line
     return search
-
-
-@contextlib.contextmanager
-def importing(
-    out: Console, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[str], None]]:
-    """Show what an upload does: a line that changes on a terminal, a line for each step in a log.
-
-    Yields the function that is called with each step. A short import leaves nothing in a log.
-    """
-    if out.is_terminal:
-        with out.status("sending the file") as status:
-            yield status.update
-        return
-    begun, last = clock(), ""
-
-    def note(step: str) -> None:
-        nonlocal last
-        if step != last and clock() - begun >= _QUIET:
-            out.print(f"{'import':11}{step}", soft_wrap=True)
-            last = step
-
-    yield note
 
 
 def changes(client: Client, search: Search) -> Iterator[Search]:

@@ -5,6 +5,7 @@ they hold is understood by the service, or by `python -m core.data` in a process
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -36,7 +37,15 @@ _FILE = re.compile(
     re.IGNORECASE,
 )
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DATE = (1980, 1, 1, 0, 0, 0)  # the oldest of a zip entry: equal files, equal bytes
+
+
+Report = Callable[[str], None]  # of the present step, in words
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +103,21 @@ def shown(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def packed(path: Path, validation: Path | None = None, test: Path | None = None) -> Iterator[Path]:
+def packed(
+    path: Path,
+    validation: Path | None = None,
+    test: Path | None = None,
+    report: Report = _silent,
+) -> Iterator[Path]:
     """The file to upload: the file itself, or a temporary zip file of a folder.
 
     With files or folders for validation or test it is a zip file of all, each in a folder that is
-    named after its part.
+    named after its part. `report` is called for each file of a folder that was packed.
     """
     parts = {"validation": validation, "test": test}
     if any(parts.values()):
         with _zip_file() as target:
-            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            with _archive(target, report) as archive:
                 for part, one in {"train": path, **parts}.items():
                     _add_part(archive, part, one)
             yield target
@@ -116,7 +130,7 @@ def packed(path: Path, validation: Path | None = None, test: Path | None = None)
         yield files[0]
         return
     with _zip_file() as target:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        with _archive(target, report) as archive:
             _pack(archive, path, files)
         yield target
 
@@ -127,7 +141,29 @@ def _zip_file() -> Iterator[Path]:
         yield Path(folder) / "data.zip"
 
 
-def _add_part(archive: zipfile.ZipFile, part: str, path: Path | None) -> None:
+class _Archive(zipfile.ZipFile):
+    """A zip file that is written, and what is called for each file in it."""
+
+    report: Report
+
+
+@contextlib.contextmanager
+def _archive(target: Path, report: Report) -> Iterator[_Archive]:
+    """A new zip file; raises ClientError where there is no room for it."""
+    try:
+        with _Archive(target, "w", zipfile.ZIP_STORED) as archive:
+            archive.report = report
+            yield archive
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ClientError(
+            f"the data does not fit into the temporary folder {shown(target.parent.parent)}: "
+            f"{error.strerror}; make room there, or name another folder by the variable TMPDIR"
+        ) from None
+
+
+def _add_part(archive: _Archive, part: str, path: Path | None) -> None:
     """Add the files of a part to the archive; raises ClientError for those that are no parts."""
     if path is None:
         return
@@ -154,6 +190,8 @@ def _pack_arrays(archive: zipfile.ZipFile, path: Path, prefix: str) -> None:
                 with arrays.open(name) as source, archive.open(entry, "w") as sink:
                     shutil.copyfileobj(source, sink, 2**20)
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
         raise ClientError(f"{shown(path)} is no readable npz file: {error}") from None
 
 
@@ -227,7 +265,7 @@ def _is_data(name: str) -> bool:
     return is_known and not name.startswith(".")
 
 
-def _pack(archive: zipfile.ZipFile, folder: Path, files: list[Path], prefix: str = "") -> None:
+def _pack(archive: _Archive, folder: Path, files: list[Path], prefix: str = "") -> None:
     """Add the files; raises ClientError for names of folders that are not UTF-8."""
     for number, path in enumerate(files):
         entry = zipfile.ZipInfo(prefix + _entry_name(folder, path, number), _DATE)
@@ -236,7 +274,10 @@ def _pack(archive: zipfile.ZipFile, folder: Path, files: list[Path], prefix: str
             with path.open("rb") as source, archive.open(entry, "w") as sink:
                 shutil.copyfileobj(source, sink, 2**20)
         except OSError as error:
+            if error.errno in _FULL:
+                raise
             raise ClientError(f"{shown(path)} cannot be read: {error.strerror}") from None
+        archive.report(f"packed {number + 1:,} of {len(files):,} files")
 
 
 def _entry_name(folder: Path, path: Path, number: int) -> str:
@@ -269,7 +310,7 @@ def check_size(path: Path, most: int) -> None:
         )
 
 
-def describe(path: Path, options: Options) -> dict[str, Any]:
+def describe(path: Path, options: Options, report: Report = _silent) -> dict[str, Any]:
     """How a file or folder would be understood; raises ClientError where it would be refused.
 
     Nothing is uploaded and no service is needed.
@@ -279,7 +320,8 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         for name, values in options.fields().items()
         for value in values
     ]
-    with packed(path, options.validation, options.test) as file:
+    with packed(path, options.validation, options.test, report) as file:
+        report(f"reading {file.stat().st_size / 2**20:,.1f} MiB")
         ended = subprocess.run(
             [sys.executable, "-P", "-m", "core.data", *more, "--", str(file)],
             capture_output=True,

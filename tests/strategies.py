@@ -186,7 +186,7 @@ def _dropout(draw: st.DrawFn, sketch: Sketch) -> None:
 def _pool(draw: st.DrawFn, sketch: Sketch) -> None:
     size = draw(st.integers(1, min(3, *sketch.shape[1:])))
     kind = draw(st.sampled_from((sketch.family.max_pool, sketch.family.avg_pool)))
-    sketch.add(kind(size, draw(st.integers(1, 3))))
+    sketch.add(kind(size, draw(st.integers(1, 3)), ceil_mode=draw(st.booleans())))
 
 
 def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -195,9 +195,10 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
     if min(sketch.shape[1:]) + 2 * padding < size:
         return
     if draw(st.booleans()):
-        sketch.add(family.max_pool(size, stride, padding))
+        sketch.add(family.max_pool(size, stride, padding, ceil_mode=draw(st.booleans())))
     else:
-        sketch.add(family.avg_pool(size, stride, padding, draw(st.booleans())))
+        counted, ceil = draw(st.booleans()), draw(st.booleans())
+        sketch.add(family.avg_pool(size, stride, padding, counted, ceil_mode=ceil))
 
 
 def _zero(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -456,24 +457,31 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool1d(3, 1), [(2, 5)]),
         (MaxPool1d(3, 1, 1), [(2, 5)]),
         (MaxPool1d(4, 3, 2), [(2, 5)]),
+        (MaxPool1d(3, 2, ceil_mode=True), [(2, 6)]),
     ],
     "max_pool2d": [
         (MaxPool2d(), [(2, 5, 4)]),
         (MaxPool2d(3, 1), [(2, 5, 4)]),
         (MaxPool2d(3, 1, 1), [(2, 5, 1)]),
         (MaxPool2d(3, 2, 1), [(2, 5, 4)]),
+        (MaxPool2d(3, 2, ceil_mode=True), [(2, 6, 2)]),
+        (MaxPool2d(2, 3, 1, ceil_mode=True), [(2, 5, 4)]),
     ],
     "avg_pool1d": [
         (AvgPool1d(), [(2, 5)]),
         (AvgPool1d(1, 2), [(2, 5)]),
         (AvgPool1d(3, 1, 1), [(2, 5)]),
         (AvgPool1d(4, 3, 2, True), [(2, 5)]),
+        (AvgPool1d(3, 2, ceil_mode=True), [(2, 6)]),
     ],
     "avg_pool2d": [
         (AvgPool2d(), [(2, 5, 4)]),
         (AvgPool2d(1, 2), [(2, 5, 4)]),
         (AvgPool2d(3, 1, 1), [(2, 5, 4)]),
         (AvgPool2d(3, 2, 1, True), [(2, 5, 4)]),
+        (AvgPool2d(3, 2, ceil_mode=True), [(2, 6, 5)]),
+        (AvgPool2d(3, 2, 1, True, ceil_mode=True), [(2, 4, 6)]),
+        (AvgPool2d(2, 3, 1, True, ceil_mode=True), [(2, 5, 4)]),
     ],
     "global_avg_pool1d": [(GlobalAvgPool1d(), [(3, 7)])],
     "global_avg_pool2d": [(GlobalAvgPool2d(), [(3, 4, 5)])],

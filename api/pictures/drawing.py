@@ -64,7 +64,11 @@ _SHORT = {
 }
 
 #: Fields that only the title of a box tells, where they differ from their default.
-_DETAILS = {"bias": "no bias", "count_include_pad": "padding counted"}
+_DETAILS = {
+    "bias": "no bias",
+    "count_include_pad": "padding counted",
+    "ceil_mode": "incomplete windows at the end",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Pooling along one or two spatial axes: of windows, or of whole channels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from math import prod
 from typing import ClassVar
@@ -19,12 +19,16 @@ from core.layers.abstract import (
     check_positive,
     spatial_sides,
 )
-from core.layers.windows import by_offset, pad, pooled_sides, window_size
+from core.layers.windows import by_offset, pad, pad_ends, pooled_sides, window_size
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractPool(AbstractLayer):
-    """One value for each window; incomplete windows are dropped.
+    """One value for each window; incomplete windows are dropped, unless `ceil_mode` keeps them.
+
+    An incomplete window at the end takes the values that it has; one that would begin in the
+    padding behind the last value is dropped. Networks with `ceil_mode` come from users, as
+    GoogLeNet and SqueezeNet do; no root and no morphism makes such a pool.
 
     Padding adds positions around the input. With an odd size, stride 1 and a padding of half the
     size the sides stay the same, as in the cells of NAS-Bench-101 (Ying et al. 2019,
@@ -34,13 +38,15 @@ class AbstractPool(AbstractLayer):
     size: int = 2
     stride: int = 2
     padding: int = 0  # positions at each end of each spatial axis
+    ceil_mode: bool = field(default=False, kw_only=True)  # torch's name
 
     channels: ClassVar[Channels] = Channels.SAME
-    optional: ClassVar[frozenset[str]] = frozenset({"padding"})
+    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode"})
     spatial_axes: ClassVar[int]
 
     def __post_init__(self) -> None:
         check_positive(self, size=self.size, stride=self.stride)
+        check_boolean(self, ceil_mode=self.ceil_mode)
         if type(self.padding) is not int or not 0 <= self.padding <= self.size // 2:
             raise InvalidArchitecture(
                 f"{type(self).__name__} of size {self.size} has padding {self.padding!r}; "
@@ -49,7 +55,22 @@ class AbstractPool(AbstractLayer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *pooled_sides(self, sides, self.size, self.stride, self.padding))
+        pooled = pooled_sides(
+            self, sides, self.size, self.stride, self.padding, ceil=self.ceil_mode
+        )
+        return (inputs[0][0], *pooled)
+
+    def pads(self, sides: Shape) -> list[tuple[int, int]]:
+        """The positions before and after the values along each axis that complete all windows.
+
+        A pool with this padding and without `ceil_mode` has the same windows.
+        """
+        _, *outputs = self.output_shape([(1, *sides)])
+        spans = [(output - 1) * self.stride + self.size for output in outputs]
+        return [
+            (self.padding, max(self.padding, span - self.padding - side))
+            for side, span in zip(sides, spans, strict=True)
+        ]
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         return prod(self.output_shape(inputs)) * window_size(self.size, self.spatial_axes)
@@ -58,8 +79,8 @@ class AbstractPool(AbstractLayer):
         return inputs[0]
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        keeps_shape = self.padding and self.output_shape(inputs) == inputs[0]
-        return None if keeps_shape else self
+        has_ends = self.padding or self.ceil_mode
+        return None if has_ends and self.output_shape(inputs) == inputs[0] else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +90,7 @@ class AbstractMaxPool(AbstractPool):
     title: ClassVar[str] = "max pool"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        x = pad(inputs[0], self.padding, -np.inf)
+        x = pad_ends(inputs[0], self.pads(inputs[0].shape[2:]), -np.inf)
         y: Array = reduce(np.maximum, by_offset(x, self.size, self.stride))
         return y
 
@@ -82,13 +103,14 @@ class AbstractAvgPool(AbstractPool):
     """The mean of each window.
 
     Padding is left out of the mean, as in the published tables of cells, unless
-    `count_include_pad` makes it count as zeros.
+    `count_include_pad` makes it count as zeros. The positions that an incomplete window lacks
+    behind the padding never count.
     """
 
     count_include_pad: bool = False
 
     title: ClassVar[str] = "average pool"
-    optional: ClassVar[frozenset[str]] = frozenset({"padding", "count_include_pad"})
+    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode", "count_include_pad"})
 
     def __post_init__(self) -> None:
         AbstractPool.__post_init__(self)
@@ -100,18 +122,21 @@ class AbstractAvgPool(AbstractPool):
             )
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = self._totals(inputs[0]) / self._counts(inputs[0])
+        x = inputs[0]
+        y: Array = self._totals(pad_ends(x, self.pads(x.shape[2:]))) / self._counts(x)
         return y
 
-    def _totals(self, x: Array) -> Array:
-        """The sum of each window, with padding as zeros: (N, C, *sides) -> (N, C, *sides')"""
-        return reduce(np.add, by_offset(pad(x, self.padding), self.size, self.stride))
+    def _totals(self, padded: Array) -> Array:
+        """The sum of each window: (N, C, *sides) -> (N, C, *sides')"""
+        return reduce(np.add, by_offset(padded, self.size, self.stride))
 
     def _counts(self, x: Array) -> Array | int:
         """The number of values in the mean of each window."""
-        if self.padding and not self.count_include_pad:
-            return self._totals(np.ones_like(x[:1, :1]))
-        return window_size(self.size, self.spatial_axes)
+        if not self.ceil_mode and (self.count_include_pad or not self.padding):
+            return window_size(self.size, self.spatial_axes)
+        ends = [(0, after - self.padding) for _, after in self.pads(x.shape[2:])]
+        counted = pad(np.ones_like(x[:1, :1]), self.padding, float(self.count_include_pad))
+        return self._totals(pad_ends(counted, ends))
 
 
 @dataclass(frozen=True, slots=True)

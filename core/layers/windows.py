@@ -1,6 +1,6 @@
 """Windows along one or more spatial axes, for convolutions and pools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 
@@ -29,15 +29,24 @@ def strided_sides(sides: Shape, stride: int) -> Shape:
     return tuple(-(-side // stride) for side in sides)
 
 
-def pooled_sides(layer: AbstractLayer, sides: Shape, size: int, stride: int, padding: int) -> Shape:
-    """The output sides of a pool; raises InvalidArchitecture if no window fits."""
-    least = size - 2 * padding
+def pooled_sides(
+    layer: AbstractLayer, sides: Shape, size: int, stride: int, padding: int, *, ceil: bool = False
+) -> Shape:
+    """The output sides of a pool; raises InvalidArchitecture if no window fits.
+
+    With `ceil` an incomplete window at the end counts if it begins before the padding there.
+    """
+    least = size - 2 * padding - (stride - 1 if ceil else 0)
     if min(sides) < least:
         raise InvalidArchitecture(
             f"{type(layer).__name__} of size {size} got an input of {_times(sides)} positions; "
             f"expected at least {_times((least,) * len(sides))}"
         )
-    return tuple((side - least) // stride + 1 for side in sides)
+    counts = [(side - least) // stride + 1 for side in sides]
+    if ceil:
+        starts = [-(-(side + padding) // stride) for side in sides]  # windows before the padding
+        counts = [min(count, most) for count, most in zip(counts, starts, strict=True)]
+    return tuple(counts)
 
 
 def padded_windows(x: Array, kernel: int, stride: int) -> Array:
@@ -52,10 +61,14 @@ def padded_windows(x: Array, kernel: int, stride: int) -> Array:
 
 def pad(x: Array, padding: int, value: float = 0.0) -> Array:
     """The values with `padding` more positions at both ends of each spatial axis: (N, C, *sides)"""
-    if not padding:
+    return pad_ends(x, [(padding, padding)] * (x.ndim - 2), value)
+
+
+def pad_ends(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
+    """The values with more positions before and after those of each spatial axis: (N, C, *sides)"""
+    if not any(map(any, widths)):
         return x
-    widths = [(0, 0), (0, 0), *[(padding, padding)] * (x.ndim - 2)]
-    return np.pad(x, widths, constant_values=value)
+    return np.pad(x, [(0, 0), (0, 0), *widths], constant_values=value)
 
 
 def by_offset(x: Array, size: int, stride: int) -> Iterator[Array]:

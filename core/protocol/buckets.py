@@ -23,6 +23,7 @@ _OPTIONS = {
         "retries": {"max_attempts": 1},  # s3fs tries again itself
     },
 }
+_BLOCK = 2**23  # bytes of one request of a reader: this much is lost where a connection breaks
 _WRITE_SECONDS = 60.0  # for a write, beside the time of its bytes
 _SLOWEST = 2**20  # bytes a second
 _RECENT = timedelta(minutes=1)  # an equal object of that age needs no other writing
@@ -85,7 +86,7 @@ def _is_equal_and_recent(found: dict[str, Any], data: bytes) -> bool:
 
 def open_object(filesystem: Any, path: str) -> BinaryIO:
     """An object as a binary file whose reading raises OSError alone."""
-    return io.BufferedReader(_ObjectReader(filesystem.open(path, "rb")))
+    return io.BufferedReader(_ObjectReader(filesystem.open(path, "rb", block_size=_BLOCK)))
 
 
 class _ObjectReader(io.RawIOBase):
@@ -102,6 +103,15 @@ class _ObjectReader(io.RawIOBase):
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move; only what is read from there on is requested, as a range."""
+        with failures_as_os_errors():
+            position: int = self._file.seek(offset, whence)
+        return position
 
     def close(self) -> None:
         self._file.close()

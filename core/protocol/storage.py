@@ -23,7 +23,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import CorruptBlob, MissingBlob
-from core.protocol import buckets
+from core.protocol import buckets, partial_file
 from core.protocol.contracts import BlobRef
 from core.protocol.file_hash import FileHash
 
@@ -109,7 +109,8 @@ class Storage:
         """A local file with the blob's bytes, for memory-mapping; checked once in a process.
 
         The file of a local folder is used itself; from elsewhere the blob is downloaded into
-        `cache`, where a damaged copy is replaced. `on_chunk` is called between two pieces of the
+        `cache`, where a damaged copy is replaced, and where a download that broke off goes on.
+        `on_chunk` is called between two pieces of the
         file; what it raises ends the call, and the next one goes on with the check. Raises
         MissingBlob or CorruptBlob.
         """
@@ -121,11 +122,40 @@ class Storage:
         else:
             path = cache / blob.key
             if path not in self._verified and not self._is_intact(blob, path, on_chunk):
-                with self.open(blob) as source, self._failures():
-                    _write_atomically(path, source, on_chunk)
-                _check(blob, *self._size_and_hash(path, on_chunk))
+                self._download(blob, path, on_chunk)
         self._verified.add(path)
         return path
+
+    def _download(self, blob: BlobRef, path: Path, on_chunk: Callable[[], None]) -> None:
+        """Bring a blob to a path, with what has arrived of it before; raises CorruptBlob."""
+        partial = partial_file.beside(path)
+        with partial_file.locked(path, on_chunk) as file, self._failures():
+            if self._is_intact(blob, path, on_chunk):  # another caller has brought it meanwhile
+                partial.unlink()
+                return
+            if not self._append(blob, file, partial, on_chunk):
+                # What had arrived before is damaged: all is requested, once.
+                self._append(blob, file, partial, on_chunk)
+            os.replace(partial, path)
+        _flush_folder(path.parent)
+
+    def _append(
+        self, blob: BlobRef, file: BinaryIO, partial: Path, on_chunk: Callable[[], None]
+    ) -> bool:
+        """Request the rest of a blob; whether it is intact then.
+
+        A damaged one is emptied. Raises CorruptBlob where all of it was requested.
+        """
+        with self.open(blob) as source:
+            had = partial_file.append_rest(file, source, blob.bytes, on_chunk)
+        try:
+            _check(blob, *self._size_and_hash(partial, on_chunk))
+        except CorruptBlob:
+            file.truncate(0)
+            if not had:
+                raise
+            return False
+        return True
 
     def _size_and_hash(self, path: Path, on_chunk: Callable[[], None]) -> tuple[int, str]:
         """The size and hash of a file; where its reading is stopped, the next call continues."""
@@ -249,9 +279,7 @@ def _written_at(entry: dict[str, Any]) -> datetime:
     return moment
 
 
-def _write_atomically(
-    path: Path, data: bytes | BinaryIO, on_chunk: Callable[[], None] = lambda: None
-) -> None:
+def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     """Write a file so that any reader, also after a crash, sees all of it or none."""
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,7 +289,6 @@ def _write_atomically(
         with open(temporary, "xb") as file:
             while chunk := source.read(_CHUNK):
                 file.write(chunk)
-                on_chunk()
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

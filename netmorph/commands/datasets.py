@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from netmorph import progress, tables, uploads
+from netmorph import steps, tables, uploads
 from netmorph.answers import Dataset
 from netmorph.client import Client
 from netmorph.commands.options import (
@@ -235,7 +235,8 @@ def describe(
     if path is not None:
         splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
         options = options_of(layout, image_side, target, text, category, task, splits)
-        answer = uploads.describe(path, options)
+        with steps.shown(messages(quiet=as_json)) as step:
+            answer = uploads.describe(path, options, step.say)
     else:
         with connect(service) as client:
             item = client.dataset(dataset)
@@ -285,13 +286,16 @@ def ls(
 def upload(
     client: Client, path: Path, options: Options, out: Console, name: str | None = None
 ) -> Dataset:
-    """Upload a file or folder, and show how far that is.
+    """Upload a file or folder, and show on the console how far that is.
 
     Raises ClientError where it is too large, before it is sent.
     """
     most = client.intake()["max_upload_bytes"]
-    with uploads.packed(path, options.validation, options.test) as file:
+    with (
+        steps.shown(out) as step,
+        uploads.packed(path, options.validation, options.test, step.say) as file,
+    ):
         uploads.check_size(file, most)
-        with progress.importing(out) as on_step:
-            label = name or uploads.label_of(path)
-            return client.add_dataset(file, label, options.fields(), on_step)
+        step.say(f"sending {file.stat().st_size / 2**20:,.1f} MiB")
+        label = name or uploads.label_of(path)
+        return client.add_dataset(file, label, options.fields(), step.say)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from netmorph.errors import UnreadableNetwork
+from netmorph.errors import UnreadableNetwork, UnsupportedOperation
 from netmorph.importing import convolutions, elementwise, vectors
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.folding import FOLDED, fold
 from netmorph.importing.graph import Finished
 from netmorph.importing.operations import Operation, OperationGraph
+from netmorph.importing.parts import with_parts
 from netmorph.importing.patterns import merged
 from netmorph.importing.preparation import Preparation
 from netmorph.importing.refusals import unsupported, unsupported_kinds
@@ -21,11 +22,14 @@ def convert(graph: OperationGraph, preparation: Preparation) -> tuple[Finished, 
 
     Raises UnsupportedOperation, which names the node, where an operation cannot be taken.
     """
-    graph = merged(graph)
-    _check_kinds(graph)
+    source, graph = graph, merged(graph)
     conversion = Conversion(graph, *preparation.affine(graph.input_shape[0]))
-    for node in graph.nodes:
-        _take(conversion, node)
+    try:
+        _check_kinds(graph)
+        for node in graph.nodes:
+            _take(conversion, node)
+    except UnsupportedOperation as error:
+        raise with_parts(error, source.nodes, source.constants.keys()) from None
     return _finished(conversion)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netmorph.errors import UnsupportedOperation
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.frames import Axis, Window, convolved, pooled
 from netmorph.importing.graph import Array
@@ -21,10 +22,14 @@ _NO_WINDOWS = (
     "there is no layer of ours with windows of {windows}; expected the same size and stride along "
     "both axes, and padding at the border alone"
 )
-_INCOMPLETE = (
-    "there is no layer of ours with windows of {windows} that may be incomplete at the end; "
-    "expected complete ones: export the network with ceil_mode=False, or for images of other sides "
-    "(windows of size 3 and stride 2 are complete on odd sides)"
+_IN_FRAME = (
+    "its windows of {windows} end beyond the values of an earlier convolution that is not padded; "
+    "ours is padded and has more values there; expected padding of half the kernel in that "
+    "convolution, or an export for images of other sides"
+)
+_UNEQUAL = (
+    "it counts zeros around its input and has incomplete windows; expected equal padding at all "
+    "sides, count_include_pad=False or ceil_mode=False"
 )
 
 
@@ -41,7 +46,7 @@ def convolution(c: Conversion, node: Operation) -> Value:
     windows = windows_of(node, value, weight.shape[2:], weight=True)
     found = convolved(value.axes, windows)
     if found is None:
-        raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
+        raise _no_windows(node, value, windows)
     if group == channels == weight.shape[0] and group > 1:
         kind, fields = "depthwise_conv", {}
     else:
@@ -100,21 +105,16 @@ def pool(c: Conversion, node: Operation) -> Value:
 
 
 def _pooled(c: Conversion, node: Operation, value: Value, windows: tuple[Window, ...]) -> Value:
+    windows = tuple(w.complete(a.length) for a, w in zip(value.axes, windows, strict=True))
     found = pooled(value.axes, windows) if len({w.size for w in windows}) == 1 else None
     if found is None:
-        whole = tuple(replace(window, ceil=False) for window in windows)
-        if whole != windows and pooled(value.axes, whole) is not None:
-            raise unsupported(node, _INCOMPLETE.format(windows=in_words(windows)))
-        raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
+        raise _no_windows(node, value, windows)
     fields: dict[str, Any] = {"padding": found.padding} if found.padding else {}
-    reads_padding = any(
-        any(window.pads(axis)) for axis, window in zip(value.axes, windows, strict=True)
-    )
     kind = "max_pool" if node.kind == "MaxPool" else "avg_pool"
-    if kind == "avg_pool" and node.attributes.get("count_include_pad") and reads_padding:
-        if any(window.ceil for window in windows):
-            raise unsupported(node, "it counts padding in incomplete windows")
+    if kind == "avg_pool" and _counts_padding(node, value, windows, found.padding):
         fields["count_include_pad"] = True
+    if found.ceil:
+        fields["ceil_mode"] = True
     _note_frame(c, node, found.axes)
     made = c.graph.add(
         f"{kind}{len(value.axes)}d",
@@ -124,6 +124,30 @@ def _pooled(c: Conversion, node: Operation, value: Value, windows: tuple[Window,
         **fields,
     )
     return Value(made, (value.shape[0], *[axis.length for axis in found.axes]), found.axes)
+
+
+def _no_windows(node: Operation, value: Value, windows: tuple[Window, ...]) -> UnsupportedOperation:
+    fits = all(w.fits(axis) for axis, w in zip(value.axes, windows, strict=True))
+    reason = _NO_WINDOWS if fits else _IN_FRAME
+    return unsupported(node, reason.format(windows=in_words(windows)))
+
+
+def _counts_padding(
+    node: Operation, value: Value, windows: tuple[Window, ...], padding: int
+) -> bool:
+    """Whether zeros around the input count in the means.
+
+    Positions that an incomplete window lacks behind the padding never count, so that the padding
+    of ours must then end where the user's does.
+    """
+    if not node.attributes.get("count_include_pad"):
+        return False
+    if not any(window.ceil for window in windows):
+        return any(any(w.pads(axis)) for axis, w in zip(value.axes, windows, strict=True))
+    pads = {end for window in windows for end in (window.before, window.after)}
+    if not pads <= {0} and pads != {padding}:
+        raise unsupported(node, _UNEQUAL)
+    return pads != {0}
 
 
 def _note_frame(c: Conversion, node: Operation, axes: tuple[Axis, ...]) -> None:

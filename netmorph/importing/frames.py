@@ -13,7 +13,7 @@ Notation, for one axis
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 MOST_KERNEL = 63  # positions along one axis
@@ -50,13 +50,16 @@ class Window:
     def outputs(self, length: int) -> int:
         """How many windows there are."""
         free = length + self.before + self.after - self.size
-        if free < 0:
-            return 0
-        count = (-(-free // self.stride) if self.ceil else free // self.stride) + 1
+        count = max(0, (-(-free // self.stride) if self.ceil else free // self.stride) + 1)
         # An incomplete window that begins in the padding after the end is left out.
         if self.ceil and (count - 1) * self.stride >= length + self.before:
             count -= 1
         return count
+
+    def complete(self, length: int) -> "Window":
+        """The same window, without `ceil` where no window is incomplete."""
+        found = replace(self, ceil=False)
+        return found if found.outputs(length) == self.outputs(length) else self
 
     def pads(self, axis: Axis) -> tuple[bool, bool]:
         """Whether a window reads padding before the first and after the last position."""
@@ -111,6 +114,7 @@ class Pooled:
     """A pool of ours that has the windows of the user's."""
 
     padding: int
+    ceil: bool
     axes: tuple[Axis, ...]  # of the output
 
 
@@ -119,16 +123,17 @@ def pooled(axes: Sequence[Axis], windows: Sequence[Window]) -> Pooled | None:
     size = windows[0].size
     if not all(w.fits(a) and w.outputs(a.length) > 0 for a, w in zip(axes, windows, strict=True)):
         return None
-    for padding in range(size // 2 + 1):
-        found = [_in_pool(a, w, padding) for a, w in zip(axes, windows, strict=True)]
+    ceils = (False, True) if any(window.ceil for window in windows) else (False,)
+    for ceil, padding in product(ceils, range(size // 2 + 1)):
+        found = [_in_pool(a, w, padding, ceil) for a, w in zip(axes, windows, strict=True)]
         if all(found):
-            return Pooled(padding, tuple(one for one in found if one is not None))
+            return Pooled(padding, ceil, tuple(one for one in found if one is not None))
     return None
 
 
-def _in_pool(axis: Axis, window: Window, padding: int) -> Axis | None:
+def _in_pool(axis: Axis, window: Window, padding: int, ceil: bool) -> Axis | None:
     """The axis of the output of a pool with this padding; None where the windows differ."""
-    total = (axis.total + 2 * padding - window.size) // window.stride + 1
+    total = Window(window.size, window.stride, padding, padding, ceil).outputs(axis.total)
     shift, rest = divmod(axis.before - window.before + padding, window.stride)
     count = window.outputs(axis.length)
     if rest or shift < 0 or shift + count > total:

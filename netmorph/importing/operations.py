@@ -27,6 +27,7 @@ class Operation:
     attributes: dict[str, Any]
     written: str = ""  # its kind as the file has it; empty: the same
     module: str = ""  # of the user's network that it belongs to, where the file says so
+    classes: tuple[str, ...] = ()  # of that module and of those around it
 
     @property
     def written_kind(self) -> str:

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from netmorph import progress
 from netmorph.commands.options import console
-from tests.clock import Clock
 from tests.netmorph.samples import BEST, FINISHED, NEW, SEARCH, SEARCH_ID, answering, lines_of
 
 
@@ -118,29 +117,3 @@ def test_a_terminal_shows_the_facts_and_the_dashboard(monkeypatch: pytest.Monkey
         assert any(line.startswith(fact) for line in shown), fact
     joined = "".join(shown).replace("dashboard ", "")  # the address is folded, never cut
     assert f"http://127.0.0.1:1/searches/{SEARCH_ID}" in joined
-
-
-def test_a_long_import_has_a_line_for_each_step_in_a_log() -> None:
-    out, clock = Console(file=io.StringIO(), width=80), Clock()
-    with progress.importing(out, clock) as on_step:
-        on_step("reading the file")
-        clock.now = 4.0
-        for step in ("reading the file", "reading the file", "storing the data set"):
-            on_step(step)
-    assert out.file.getvalue().splitlines() == [
-        "import     reading the file", "import     storing the data set",
-    ]  # fmt: skip
-
-
-def test_a_short_import_leaves_nothing_in_a_log() -> None:
-    out = Console(file=io.StringIO(), width=80)
-    with progress.importing(out, Clock()) as on_step:
-        on_step("reading the file")
-    assert out.file.getvalue() == ""
-
-
-def test_a_terminal_shows_the_present_step_of_an_import() -> None:
-    out = Console(file=io.StringIO(), width=80, force_terminal=True)
-    with progress.importing(out) as on_step:
-        on_step("reading the file")
-    assert "reading the file" in out.file.getvalue()

@@ -2,7 +2,11 @@
 
 import gzip
 import os
+import resource
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +197,51 @@ def test_a_description_needs_no_service(pets: Path) -> None:
 
 def test_a_message_shows_any_path() -> None:
     assert uploads.shown(Path(BAD)) == "�t�"
+
+
+def test_each_packed_file_is_reported(pets: Path) -> None:
+    said: list[str] = []
+    with packed(pets, report=said.append):
+        assert said[0] == "packed 1 of 10 files"
+        assert said[-1] == "packed 10 of 10 files"
+        assert len(said) == 10
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch) -> Path:
+    """An empty temporary folder of its own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_an_interrupted_packing_leaves_no_file(pets: Path, temporary: Path) -> None:
+    def interrupt(_: str) -> None:
+        assert list(temporary.glob("*/data.zip"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), packed(pets, report=interrupt):
+        pass
+    assert not list(temporary.iterdir())
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Files of this process cannot grow beyond this size, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_temporary_folder_is_named_with_what_to_do(pets: Path, temporary: Path) -> None:
+    np.save(pets / "cat" / "large.npy", np.zeros(300_000))
+
+    with files_of_at_most(2**20), pytest.raises(ClientError) as refused, packed(pets):
+        pass
+    assert f"does not fit into the temporary folder {temporary}" in str(refused.value)
+    assert "TMPDIR" in str(refused.value)
+    assert not list(temporary.iterdir())

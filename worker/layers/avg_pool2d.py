@@ -16,5 +16,9 @@ class AvgPool2dModule(nn.AvgPool2d, AbstractModule[AvgPool2d]):
     @classmethod
     def of(cls, layer: AvgPool2d, inputs: Sequence[Shape]) -> Self:
         return cls(
-            layer.size, layer.stride, layer.padding, count_include_pad=layer.count_include_pad
+            layer.size,
+            layer.stride,
+            layer.padding,
+            ceil_mode=layer.ceil_mode,
+            count_include_pad=layer.count_include_pad,
         )

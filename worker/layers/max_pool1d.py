@@ -15,4 +15,4 @@ class MaxPool1dModule(nn.MaxPool1d, AbstractModule[MaxPool1d]):
 
     @classmethod
     def of(cls, layer: MaxPool1d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride, layer.padding)
+        return cls(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)

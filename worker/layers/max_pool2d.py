@@ -15,4 +15,4 @@ class MaxPool2dModule(nn.MaxPool2d, AbstractModule[MaxPool2d]):
 
     @classmethod
     def of(cls, layer: MaxPool2d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride, layer.padding)
+        return cls(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)

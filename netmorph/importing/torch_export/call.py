@@ -24,6 +24,7 @@ class Call:
     name: str
     kind: str  # "aten.conv2d.default"
     module: str  # of the user's network, or empty
+    classes: tuple[str, ...]  # of that module and of those around it, without their packages
     arguments: dict[str, Any]
     outputs: tuple[str, ...]  # "" for others than tensors
 
@@ -80,4 +81,5 @@ class Call:
             attributes=attributes,
             written=self.kind.removesuffix(".default"),
             module=self.module,
+            classes=self.classes,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from netmorph.errors import UnreadableNetwork
+from netmorph.errors import UnreadableNetwork, UnsupportedOperation
 from netmorph.importing.graph import Array
 from netmorph.importing.operations import (
     MOST_BYTES,
@@ -16,6 +16,7 @@ from netmorph.importing.operations import (
     example_shape,
     only,
 )
+from netmorph.importing.parts import with_parts
 from netmorph.importing.torch_export.archive import OTHER_WAY, Archive, opened, stored, weights
 from netmorph.importing.torch_export.call import Call, Name, Sizes
 from netmorph.importing.torch_export.memory import Memory
@@ -66,9 +67,13 @@ def _read(archive: Archive, model: str, module: Mapping[str, Any]) -> OperationG
     calls = [_call(index, node) for index, node in enumerate(graph["nodes"])]
     read = {one for call in calls for one in call.read} | {output}
     translation, memory = Translation(shapes, _constants(archive, model, signature, read)), Memory()
-    for call in calls:
-        memory.note(call)
-        take(translation, call)
+    try:
+        for call in calls:
+            memory.note(call)
+            take(translation, call)
+    except UnsupportedOperation as error:
+        nodes = [call.operation(call.kind, ()) for call in calls]
+        raise with_parts(error, nodes, set()) from None
     memory.check(output, "the output")
     return OperationGraph(tuple(translation.operations), translation.constants, name, shape, output)
 
@@ -114,19 +119,21 @@ def _constants(
 
 
 def _call(index: int, node: Mapping[str, Any]) -> Call:
+    modules = _modules(node.get("metadata", {}).get("nn_module_stack", ""))
     return Call(
         name=str(node.get("name") or f"number {index}"),
         kind=str(node["target"]).removeprefix("torch.ops."),
-        module=_module(node.get("metadata", {}).get("nn_module_stack", "")),
+        module=modules[-1][0] if modules else "",
+        classes=tuple(name for _, name in modules),
         arguments={one["name"]: _argument(one["arg"]) for one in node["inputs"]},
         outputs=tuple(_output(one) for one in node["outputs"]),
     )
 
 
-def _module(stack: str) -> str:
-    """The innermost module of "key,path,class;key,path,class"."""
-    parts = stack.split(";")[-1].split(",")
-    return parts[1] if len(parts) == 3 else ""
+def _modules(stack: str) -> list[tuple[str, str]]:
+    """Path and class of each module of "key,path,class;key,path,class", the innermost last."""
+    parts = [one.split(",") for one in stack.split(";")]
+    return [(one[1], one[2].rpartition(".")[2]) for one in parts if len(one) == 3]
 
 
 def _argument(found: Mapping[str, Any]) -> Any:

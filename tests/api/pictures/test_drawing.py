@@ -106,6 +106,7 @@ def test_details_omitted_from_a_label_are_in_the_title_of_the_box():
     layers = [
         Conv2d(4, bias=False),
         AvgPool2d(3, 1, 1, count_include_pad=True),
+        MaxPool2d(3, 2, ceil_mode=True),
         Flatten(),
         Dense(3),
     ]
@@ -114,6 +115,7 @@ def test_details_omitted_from_a_label_are_in_the_title_of_the_box():
     titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
     assert "node 1: Conv 3×3 · 4, no bias, output 4×4×4" in titles
     assert "node 2: Average pool 3×3 /1 +1, padding counted, output 4×4×4" in titles
+    assert "node 3: Max pool 3×3 /2, incomplete windows at the end, output 4×2×2" in titles
 
 
 def marks(svg: str) -> dict[str, str]:

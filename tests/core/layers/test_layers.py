@@ -32,7 +32,13 @@ def test_json_has_the_kind_and_the_fields_without_optional_defaults(layer, data)
 
 
 def test_optional_fields_are_those_that_differ_from_their_default():
-    assert field_names(AvgPool2d) == ("size", "stride", "padding", "count_include_pad")
+    assert field_names(AvgPool2d) == (
+        "size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+    )
     assert optional_fields(AvgPool2d()) == {}
     assert optional_fields(AvgPool2d(3, 1, 1, count_include_pad=True)) == {
         "padding": 1,

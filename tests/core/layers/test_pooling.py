@@ -71,6 +71,57 @@ def test_padded_pools_take_the_largest_and_the_mean_of_the_real_values(
         assert counted[0, c, i, j] == pytest.approx(window.sum() / size**2, abs=1e-12)
 
 
+@given(
+    rng=generators,
+    size=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    data=st.data(),
+)
+def test_incomplete_windows_at_the_end_take_the_values_that_they_have(
+    rng, size, stride, sides, data
+):
+    padding = data.draw(st.integers(0, size // 2))
+    assume(min(sides) + 2 * padding > size - stride)
+    x = rng.normal(size=(1, 2, *sides)) - 3
+    largest = MaxPool2d(size, stride, padding, ceil_mode=True).forward({}, [x])
+    means = {False: AvgPool2d(size, stride, padding, ceil_mode=True).forward({}, [x])}
+    if padding:
+        counting = AvgPool2d(size, stride, padding, count_include_pad=True, ceil_mode=True)
+        means[True] = counting.forward({}, [x])
+    corners = [
+        [*range(-padding, min(side + padding - size + stride, side), stride)] for side in sides
+    ]
+    assert largest.shape == (1, 2, *map(len, corners))
+    for c, (i, row), (j, column) in product((0, 1), *map(enumerate, corners)):
+        rows, columns = slice(max(row, 0), row + size), slice(max(column, 0), column + size)
+        window = x[0, c, rows, columns]
+        padded = [
+            min(start + size, side + padding) - start
+            for start, side in zip((row, column), sides, strict=True)
+        ]
+        assert largest[0, c, i, j] == window.max()
+        for counts, found in means.items():
+            values = padded[0] * padded[1] if counts else window.size
+            assert found[0, c, i, j] == pytest.approx(window.sum() / values, abs=1e-12)
+
+
+@given(
+    size=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    data=st.data(),
+)
+def test_the_pads_of_a_pool_complete_its_windows(size, stride, sides, data):
+    padding, ceil = data.draw(st.integers(0, size // 2)), data.draw(st.booleans())
+    assume(min(sides) + 2 * padding >= size)
+    pool = MaxPool2d(size, stride, padding, ceil_mode=ceil)
+    pads = pool.pads(sides)
+    padded = [side + before + after for side, (before, after) in zip(sides, pads, strict=True)]
+    assert all(before == padding and padding <= after < size for before, after in pads) or size == 1
+    assert MaxPool2d(size, stride).output_shape([(1, *padded)]) == pool.output_shape([(1, *sides)])
+
+
 @given(rng=generators, size=st.integers(2, 5), stride=st.integers(1, 3), length=st.integers(3, 9))
 def test_a_signal_is_pooled_with_padding_as_an_image_whose_rows_are_equal(
     rng, size, stride, length
@@ -97,6 +148,14 @@ def test_a_pool_of_three_with_padding_keeps_the_sides_and_is_passed_by_a_skip(ki
 def test_padding_beyond_half_a_window_is_refused(kind):
     with pytest.raises(InvalidArchitecture, match="padding 2; expected 0 to 1, half its size"):
         kind(3, 1, 2)
+
+
+@pytest.mark.parametrize("kind", [MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d])
+def test_an_input_smaller_than_a_window_has_one_incomplete_window(kind):
+    shape = (2, 2, 3)[: 1 + kind.spatial_axes]
+    assert kind(4, 3, ceil_mode=True).output_shape([shape]) == (2, 1, 1)[: 1 + kind.spatial_axes]
+    with pytest.raises(InvalidArchitecture, match="expected at least 3"):
+        kind(4, 2, ceil_mode=True).output_shape([shape])
 
 
 def test_padding_that_is_not_there_cannot_be_counted():

@@ -32,6 +32,7 @@ PADDED = [
         PLAIN,
         (Conv2d(8, 3, bias=False), *PLAIN[1:]),
         (PLAIN[0], MaxPool2d(3, 1), *PLAIN[2:]),
+        (PLAIN[0], MaxPool2d(3, 1, 1, ceil_mode=True), *PLAIN[2:]),
         (PLAIN[0], AvgPool2d(3, 1, 1), *PLAIN[2:]),
         (PLAIN[0], AvgPool2d(3, 1, 1, count_include_pad=True), *PLAIN[2:]),
         (PLAIN[0], Zero(), *PLAIN[2:]),

@@ -41,9 +41,10 @@ def search(service):
 
 
 def refused(ended) -> str:
-    """The line on standard error of a command that failed."""
+    """The last line on standard error of a command that failed; before it is progress alone."""
     assert ended.returncode == 1, ended.stdout
     assert ended.stdout == ""
-    assert ended.stderr.count("\n") == 1, ended.stderr
-    assert ended.stderr.startswith("error: ")
-    return ended.stderr
+    *progress, error = ended.stderr.splitlines(keepends=True)
+    assert all(line.startswith(("packed ", "reading ", "sending ")) for line in progress)
+    assert error.startswith("error: ")
+    return error

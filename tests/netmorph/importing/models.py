@@ -206,6 +206,82 @@ class Prepared(nn.Module):
         return self.classes(y.mean((2, 3)))
 
 
+class Fire(nn.Module):
+    """A module of SqueezeNet (Iandola et al. 2016): few channels, then two kernel sizes, joined."""
+
+    def __init__(self, inputs: int, few: int, each: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, few, 1)
+        self.small, self.large = nn.Conv2d(few, each, 1), nn.Conv2d(few, each, 3, padding=1)
+        for one in (self.squeeze, self.small, self.large):
+            nn.init.kaiming_uniform_(one.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.squeeze(x))
+        return torch.cat([torch.relu(self.small(x)), torch.relu(self.large(x))], 1)
+
+
+def squeezenet() -> nn.Module:
+    """As torchvision's, smaller; its pools meet even and odd sides."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3, 2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True), Fire(6, 3, 4)),
+        *(nn.MaxPool2d(3, 2, ceil_mode=True), Fire(8, 3, 5)),
+        *(nn.MaxPool2d(3, 2, ceil_mode=True), Fire(10, 4, 6)),
+        *(nn.Dropout(0.5), nn.Conv2d(12, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+
+
+class GoogLeNetBlock(nn.Module):
+    """The inception module of GoogLeNet (Szegedy et al. 2015), with batch norms."""
+
+    def __init__(self, inputs: int, each: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                self.conv(inputs, each, 1),
+                nn.Sequential(self.conv(inputs, 3, 1), self.conv(3, each, 3)),
+                nn.Sequential(self.conv(inputs, 2, 1), self.conv(2, each, 5)),
+                nn.Sequential(nn.MaxPool2d(3, 1, 1, ceil_mode=True), self.conv(inputs, each, 1)),
+            ]
+        )
+
+    @staticmethod
+    def conv(inputs: int, filters: int, size: int) -> nn.Module:
+        conv = nn.Conv2d(inputs, filters, size, padding=size // 2, bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(filters, eps=0.001), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+def googlenet() -> nn.Module:
+    """As torchvision's, smaller; its pools meet even and odd sides."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 7, 2, 3, bias=False), nn.BatchNorm2d(6, eps=0.001), nn.ReLU()),
+        *(nn.MaxPool2d(3, 2, ceil_mode=True), GoogLeNetBlock(6, 3)),
+        *(nn.MaxPool2d(3, 2, ceil_mode=True), GoogLeNetBlock(12, 4)),
+        *(nn.MaxPool2d(2, 2, ceil_mode=True), GoogLeNetBlock(16, 4)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 5)),
+    )
+
+
+def incomplete_means() -> nn.Module:
+    """Average pools with incomplete windows: without padding, and with padding counted or not."""
+    return nn.Sequential(
+        *(nn.AvgPool2d(3, 2, ceil_mode=True), nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d(4, 2, 1, ceil_mode=True),
+        *(nn.Flatten(), nn.Linear(4 * 3 * 3, 5)),
+    )
+
+
+def incomplete_signals() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv1d(3, 6, 5, padding=2), nn.ReLU(), nn.MaxPool1d(3, 2, ceil_mode=True)),
+        *(nn.AvgPool1d(4, 3, ceil_mode=True), nn.Flatten(), nn.Linear(6 * 7, 5)),
+    )
+
+
 IMAGE, SIGNAL, VECTOR = (3, 16, 16), (3, 42), (7,)
 MODELS = {
     "resnet": (resnet, IMAGE),
@@ -222,6 +298,10 @@ MODELS = {
     "gated": (Gated, IMAGE),
     "activations": (Activations, VECTOR),
     "prepared": (Prepared, IMAGE),
+    "squeezenet": (squeezenet, (3, 36, 31)),
+    "googlenet": (googlenet, (3, 32, 28)),
+    "incomplete means": (incomplete_means, IMAGE),
+    "incomplete signals": (incomplete_signals, SIGNAL),
 }
 
 

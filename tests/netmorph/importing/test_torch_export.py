@@ -412,12 +412,21 @@ def test_damaged_bytes_and_files_that_are_no_archives_are_refused(entries, tmp_p
         read(tmp_path / "m.pth")
 
 
-def test_a_pool_with_incomplete_windows_is_refused_with_what_to_do(tmp_path):
-    """Windows of size 3 and stride 2 are complete along 9 positions, not along 8."""
-    pool = Made(lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True))
-    message = r"'max_pool2d'.* size 3 × 3, stride 2 .*incomplete at the end; .*ceil_mode=False"
+def test_a_mean_that_counts_unequal_padding_in_incomplete_windows_is_refused(tmp_path):
+    pool = Made(lambda x: F.avg_pool2d(x, 4, 2, (2, 0), ceil_mode=True))
+    message = "counts zeros around its input and has incomplete windows; expected equal padding"
     with pytest.raises(UnsupportedOperation, match=message):
         read(save_program(program_of(pool, SHAPE), tmp_path / "m.pt2"))
+
+
+def test_an_incomplete_window_behind_a_convolution_without_padding_is_refused(tmp_path):
+    """The convolution has 8 values along an axis, ours more; the last window would read one."""
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Flatten())
+    model.append(nn.Linear(4 * 4 * 4, 3))
+    path = save_program(program_of(model.eval(), (2, 10, 10)), tmp_path / "m.pt2")
+    message = r"end beyond the values of an earlier convolution .*expected padding of half the kern"
+    with pytest.raises(UnsupportedOperation, match=message):
+        read(path)
 
 
 def test_each_kind_of_operation_that_cannot_be_taken_has_its_nearest(tmp_path):

@@ -13,6 +13,7 @@ from onnx.reference.op_run import OpRun
 from torch import Tensor
 
 from core.layers import Array, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from core.layers.windows import pad_ends
 from worker.trainer.export.onnx_heads import Head
 from worker.trainer.export.onnx_model import INPUT, OnnxUnavailable
 
@@ -26,9 +27,8 @@ class MaxPool(OpRun):
     op_domain = ""
 
     def _run(self, x: Array, kernel_shape: Any, pads: Any, strides: Any, **_: Any) -> tuple[Array]:
-        sizes = (int(kernel_shape[0]), int(strides[0]), int(pads[0]))
-        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](*sizes)
-        return (pool.forward({}, [x]),)
+        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](int(kernel_shape[0]), int(strides[0]))
+        return (pool.forward({}, [_padded(x, pads, -np.inf)]),)
 
 
 class AveragePool(OpRun):
@@ -45,9 +45,17 @@ class AveragePool(OpRun):
         count_include_pad: int | None = None,
         **_: Any,
     ) -> tuple[Array]:
-        sizes = (int(kernel_shape[0]), int(strides[0]), int(pads[0]))
-        pool = (AvgPool1d, AvgPool2d)[x.ndim - 3](*sizes, bool(count_include_pad))
-        return (pool.forward({}, [x]),)
+        pool = (AvgPool1d, AvgPool2d)[x.ndim - 3](int(kernel_shape[0]), int(strides[0]))
+        means = pool.forward({}, [_padded(x, pads)])
+        if count_include_pad:
+            return (means,)
+        present = pool.forward({}, [_padded(np.ones_like(x[:1, :1]), pads)])  # share of a window
+        return (means / present,)
+
+
+def _padded(x: Array, pads: Any, value: float = 0.0) -> Array:
+    """The values inside of an operator's pads: all that come before, then all that come after."""
+    return pad_ends(x, [*zip(pads[: x.ndim - 2], pads[x.ndim - 2 :], strict=True)], value)
 
 
 def check_onnx(model: bytes, head: Head, examples: NDArray[Any], outputs: Tensor) -> None:

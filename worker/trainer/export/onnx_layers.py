@@ -116,13 +116,19 @@ def _gate(graph: OnnxGraph, call: LayerCall) -> str:
 def _pool(kind: str) -> Writer:
     def write(graph: OnnxGraph, call: LayerCall) -> str:
         layer, axes = call.layer, call.spatial_axes
+        before, after = zip(*layer.pads(call.shapes[0][1:]), strict=True)
+        (x,) = call.inputs
         counted = {"count_include_pad": 1} if getattr(layer, "count_include_pad", False) else {}
+        if counted and layer.ceil_mode:  # runtimes disagree on what counts: zeros of the input do
+            zeros = graph.integers([0, 0, *before] + [0, 0] + [layer.padding] * axes)
+            x, counted = graph.operator("Pad", x, zeros), {}
+            before, after = (0,) * axes, tuple(end - layer.padding for end in after)
         return graph.operator(
             kind,
-            *call.inputs,
+            x,
             kernel_shape=[layer.size] * axes,
             strides=[layer.stride] * axes,
-            pads=[layer.padding] * (2 * axes),
+            pads=[*before, *after],  # and no ceil_mode, which old runtimes read in another way
             **counted,
         )
 

@@ -127,7 +127,11 @@ def _convolved(function: Callable[..., Tensor], depthwise: bool) -> Kind:
 
 def _max_pooled(function: Callable[..., Tensor]) -> Kind:
     return lambda layer, p, x: function(
-        x[0], layer["size"], layer["stride"], layer.get("padding", 0)
+        x[0],
+        layer["size"],
+        layer["stride"],
+        layer.get("padding", 0),
+        ceil_mode=layer.get("ceil_mode", False),
     )
 
 
@@ -137,6 +141,7 @@ def _avg_pooled(function: Callable[..., Tensor]) -> Kind:
         layer["size"],
         layer["stride"],
         layer.get("padding", 0),
+        ceil_mode=layer.get("ceil_mode", False),
         count_include_pad=layer.get("count_include_pad", False),
     )
 
@@ -1101,8 +1106,8 @@ class RangeWatch:
         for unlike in self._found:
             if unlike.count:
                 yield (
-                    f"{unlike.count} of {source.count} examples, the first "
-                    f"{source.name(unlike.first)}, {unlike.text.format(unlike.detail)}. Their "
+                    f"{unlike.count} of {source.count} examples (first: "
+                    f"{source.name(unlike.first)}) {unlike.text.format(unlike.detail)}. Their "
                     "predictions may be wrong: pass values on the scale of the training data"
                 )
 

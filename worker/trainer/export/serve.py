@@ -144,8 +144,13 @@ class _Answers:
 
 
 def _without(path: Path | None, message: str) -> str:
-    """A message that names no file of this machine, which the client does not know."""
-    return message if path is None else message.replace(str(path), "the file")
+    """A message that names no file of this machine, which the client does not know.
+
+    An example of a request or of a file is named by its index alone.
+    """
+    if path is None:
+        return message.replace("first: examples at index", "first: index")
+    return message.replace(f"{path} at index", "index").replace(str(path), "the file")
 
 
 def create_app(predict: Any, folder: Path) -> FastAPI:

@@ -108,7 +108,7 @@ def test_an_array_that_is_cut_off_is_refused(run):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (X / 255, "30 of 30 examples, the first x.npy at index 0, hold fractions, such as 0."),
+        (X / 255, "30 of 30 examples (first: x.npy at index 0) hold fractions, such as 0."),
         (np.where(np.arange(30)[:, None, None, None] % 2, FLOATS / 255, FLOATS), "15 of 30 exam"),
         (X.astype(int) * 257, "in channel 0, where the training data has 0 to 199"),
         (X.astype(int) - 1000, "hold values beyond those of the training data: -"),

@@ -87,11 +87,11 @@ def test_the_server_warns_of_unusual_values(url):
     status, found = call(f"{url}/predict", {"examples": (X[:2] / 255).tolist()})
     assert status == 200
     assert len(found["predictions"]) == 2
-    assert "2 of 2 examples, the first examples at index 0, hold fractions" in found["warnings"][0]
+    assert "2 of 2 examples (first: index 0) hold fractions" in found["warnings"][0]
     file = io.BytesIO()
     np.save(file, X[:2] / 255)
     _, found = call(f"{url}/predict/file", file.getvalue(), "application/octet-stream")
-    assert "2 of 2 examples, the first the file at index 0, hold fractions" in found["warnings"][0]
+    assert "2 of 2 examples (first: index 0) hold fractions" in found["warnings"][0]
 
 
 @pytest.mark.parametrize(
