@@ -44,7 +44,7 @@ PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
-MOST_NETWORKS, PASSES_A_NETWORK = 4, 250  # of an ensemble, where time is plentiful
+MOST_NETWORKS, PASSES_A_NETWORK = 4, 140  # of an ensemble, where time is plentiful
 SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
 PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
@@ -306,8 +306,8 @@ def alternatives_tried(
 def networks(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:
     """How many networks are exported as one, at most.
 
-    One, unless there is time for more epochs than a single network can use: beyond some hundred
-    it gets no better, while several networks do. One also where the user wants a small network.
+    One, unless there is time for more epochs than a single network can use: beyond a hundred or
+    two it gets no better, while several networks do. One also where the user wants a small network.
     """
     if config.training.ensemble is not None:
         return config.training.ensemble
