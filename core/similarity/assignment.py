@@ -83,11 +83,14 @@ def least_cost(costs: Floats) -> float:
     """
     n, m = costs.shape
     u, v = np.zeros(n), np.zeros(m)
-    row_of = np.full(m, -1)  # of each column; -1: free
+    lengths, is_final = np.empty(m), np.empty(m, np.bool_)
+    row_of = np.empty(m, np.int64)  # of each column; -1: free
     before = np.empty(m, np.int64)  # column before each on its shortest path; -1: the new row
+    for j in range(m):
+        row_of[j] = -1
     for new in range(n):
-        lengths = np.full(m, np.inf)
-        is_final = np.zeros(m, np.bool_)
+        for j in range(m):
+            lengths[j], is_final[j] = np.inf, False
         row, last, length = new, -1, 0.0
         while row >= 0:  # until the path ends in a free column
             nearest = -1

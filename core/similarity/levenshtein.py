@@ -149,8 +149,9 @@ def _child_distances(
     result = np.empty((len(child_ends), len(indices)))
     windows = _windows(parent, children, child_ends)
     deepest, highest, widest = 0, len(parent), 0
-    for p, s, start, end in windows:
-        deepest, highest, widest = max(deepest, p), min(highest, s), max(widest, end - start)
+    for child in range(len(windows)):
+        deepest, highest = max(deepest, windows[child, 0]), min(highest, windows[child, 1])
+        widest = max(widest, windows[child, 3] - windows[child, 2])
     for block in range(len(block_ends)):
         begin = block_ends[block - 1] if block else 0
         b = tokens[begin : block_ends[block]]
@@ -164,8 +165,11 @@ def _child_distances(
             _row_before(behind[i + 1], behind[i], costs[parent[i]], b)
         through = np.empty((widest + 1, len(b) + 1, LANES))  # X
         for child in range(len(windows)):
-            p, s, start, end = windows[child]
-            through[0] = ahead[p]
+            p, s = windows[child, 0], windows[child, 1]
+            start, end = windows[child, 2], windows[child, 3]
+            for j in range(len(b) + 1):  # numba takes seconds to compile an array's assignment
+                for lane in range(LANES):
+                    through[0, j, lane] = ahead[p, j, lane]
             for i in range(end - start):
                 _next_row(through[i], through[i + 1], costs[children[start + i]], b)
             least = _least_sum(through[end - start], behind[s])
@@ -190,7 +194,8 @@ def _windows(parent: Tokens, children: Tokens, child_ends: Tokens) -> Tokens:
             after < most - before and parent[len(parent) - 1 - after] == children[end - 1 - after]
         ):
             after += 1
-        windows[child] = before, len(parent) - after, start + before, end - after
+        windows[child, 0], windows[child, 1] = before, len(parent) - after
+        windows[child, 2], windows[child, 3] = start + before, end - after
         start = end
     return windows
 

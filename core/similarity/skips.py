@@ -36,10 +36,10 @@ def _spans(
     # Every node but the input is read through one edge at least, and all others make skips.
     found = np.empty((len(sources) - len(is_seen) + len(ends), 3), np.int64)
     found_ends = np.empty(len(ends), np.int64)
+    readers = _readers(ends, sources, source_ends)
     start = edge = count = 0
     for g in range(len(ends)):
         nodes = ends[g] - start
-        readers = _readers(nodes, edge, sources, source_ends[start : ends[g]])
         depths = np.zeros(nodes, np.int64)
         forks = np.zeros(nodes, np.int64)  # depth behind which the chain to v forks off
         first_found = count
@@ -49,7 +49,7 @@ def _spans(
             if end - first == 1:
                 u = sources[first]
                 depths[v] = depths[u] + seen
-                forks[v] = forks[u] if readers[v] == 1 else depths[v]
+                forks[v] = forks[u] if readers[start + v] == 1 else depths[v]
             else:
                 deepest = _deepest(sources[first:end], depths, forks)
                 depths[v] = forks[v] = seen + (
@@ -68,17 +68,20 @@ def _spans(
 
 
 @njit(cache=True, nogil=True)
-def _readers(nodes: int, edge: int, sources: Integers, source_ends: Integers) -> Integers:
+def _readers(ends: Integers, sources: Integers, source_ends: Integers) -> Integers:
     """The number of distinct readers of each node.  # shape: (nodes,)"""
-    readers = np.zeros(nodes, np.int64)
-    for v in range(nodes):
-        first = edge
-        while edge < source_ends[v]:
-            is_new = True
-            for before in range(first, edge):
-                is_new = is_new and sources[before] != sources[edge]
-            readers[sources[edge]] += is_new
-            edge += 1
+    readers = np.zeros(len(source_ends), np.int64)
+    start = edge = 0
+    for end in ends:
+        for v in range(start, end):
+            first = edge
+            while edge < source_ends[v]:
+                is_new = True
+                for before in range(first, edge):
+                    is_new = is_new and sources[before] != sources[edge]
+                readers[start + sources[edge]] += is_new
+                edge += 1
+        start = end
     return readers
 
 

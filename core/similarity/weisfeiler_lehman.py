@@ -48,7 +48,8 @@ def _refined(
 ) -> Hashes:  # shape: (rounds + 1, nodes)
     """label[r + 1, v] = mix(label[r, v], Σ mix'(label[r, u])) over the nodes u that v reads."""
     found = np.empty((rounds + 1, len(first)), np.uint64)
-    found[0] = first
+    for v in range(len(first)):  # numba takes seconds to compile the assignment of an array
+        found[0, v] = first[v]
     for r in range(rounds):
         start = edge = 0
         for end in ends:
@@ -110,6 +111,19 @@ class Index:
 
 
 @njit(cache=True, nogil=True)
+def _place(labels: Hashes, label: np.uint64) -> int:
+    """The index of the first of the sorted labels that is not below this one."""
+    low, high = 0, len(labels)
+    while low < high:
+        middle = (low + high) // 2
+        if labels[middle] < label:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
 def _distances(
     first: Hashes,
     first_ends: Integers,  # shape: (n,)
@@ -130,7 +144,7 @@ def _distances(
             j = i + 1
             while j < end and first[j] == first[i]:
                 j += 1
-            index = np.searchsorted(labels, first[i])
+            index = _place(labels, first[i])
             if index < len(labels) and labels[index] == first[i]:
                 for k in range(label_ends[index - 1] if index else 0, label_ends[index]):
                     shared[owners[k]] += min(j - i, counts[k])
