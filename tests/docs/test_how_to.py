@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from core.similarity.assignment import least_cost
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
@@ -62,21 +63,23 @@ def command_of(page: Path) -> list[str]:
 
 
 def copy_of_the_rooms(folder: Path) -> Path:
-    skipped = shutil.ignore_patterns("*.pyc", "benchmarks", "e2e", "docs", "api")
+    """With what is compiled already: Python and numba use it for a source that has not changed."""
+    skipped = shutil.ignore_patterns("*.pyc.*", "benchmarks", "e2e", "docs", "api")  # being written
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=skipped)
         else:
             shutil.copy(source, folder)
+    if (functions := Path(least_cost.stats.cache_path)).is_dir():
+        compiled = folder / "core" / "similarity" / "__pycache__"
+        shutil.copytree(functions, compiled, dirs_exist_ok=True)
     return folder
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "PYTHONPATH": str(folder),
-        "PYTHONPYCACHEPREFIX": str(folder.with_name("compiled")),
-    }
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    environment.pop("NUMBA_CACHE_DIR", None)  # numba looks beside the copied sources
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder,
@@ -88,12 +91,9 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A new copy of the rooms, always in the same folder: compiled functions are used again."""
-    folder = tmp_path_factory.getbasetemp() / "how-to" / "rooms"
-    folder.mkdir(parents=True)
-    yield copy_of_the_rooms(folder)
-    shutil.rmtree(folder)
+def rooms(tmp_path: Path) -> Path:
+    """A copy of the rooms."""
+    return copy_of_the_rooms(tmp_path)
 
 
 @pytest.mark.timeout(900)  # a few seconds of work, but minutes on a machine that others use
