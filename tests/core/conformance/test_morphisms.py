@@ -50,8 +50,10 @@ def with_candidate(draw, kind):
         return list(MORPHISMS[kind].candidates(architecture, SMALL))
 
     drawn = st.one_of(architectures(), morphed_architectures(length=3))
-    architecture = draw(drawn.filter(candidates))  # draws again, as few have one of a rare kind
-    return architecture, draw(st.sampled_from(candidates(architecture)))
+    pairs = drawn.map(lambda one: (one, candidates(one)))
+    # Draws again, as few have a candidate of a rare kind.
+    architecture, found = draw(pairs.filter(lambda pair: pair[1]))
+    return architecture, draw(st.sampled_from(found))
 
 
 @pytest.mark.parametrize("kind", PRESERVING)

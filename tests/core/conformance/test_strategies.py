@@ -225,7 +225,7 @@ def space(start: Architecture, bounds: Bounds) -> Mapping[Architecture, frozense
 def test_a_small_space_is_searched_to_its_end(kind):
     everything = set(space(small(), TIGHT))
     trials = [completed(0, small())]
-    while suggestions := suggested(kind, trials, count=2, seed=len(trials), bounds=TIGHT):
+    while suggestions := suggested(kind, trials, count=4, seed=len(trials), bounds=TIGHT):
         trials += [
             completed(len(trials) + i, one.architecture) for i, one in enumerate(suggestions)
         ]
