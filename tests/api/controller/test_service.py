@@ -113,8 +113,8 @@ def seen(world: Any, caller: Caller) -> Callable[[Any], SearchOut]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, as long as a whole search may take here."""
-    wait_for(condition, PATIENCE)
+    """Wait for a condition, as long as a whole search may take here; a look is several queries."""
+    wait_for(condition, PATIENCE, pause=0.1)
 
 
 class Workers:
@@ -140,7 +140,7 @@ class Workers:
 
     def _work(self) -> None:
         me = self.world.worker()
-        while not self._stopping.wait(0.02):
+        while not self._stopping.wait(0.1):
             order = self.calls.lease(me)
             if order is not None:
                 self.orders.append(order)
