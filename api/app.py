@@ -134,6 +134,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         listener.cancel()
         await asyncio.wait([listener])
         await asyncio.to_thread(app.state.operations.stop)
+        await asyncio.to_thread(app.state.storage.remove_drafts)
         await asyncio.to_thread(app.state.controller.stop)
         app.state.lanes.close()
         app.state.engine.dispose()

@@ -46,7 +46,7 @@ from netmorph.answers import (
 )
 from netmorph.downloads import PartialFile
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
-from netmorph.operations import PREFERENCE, OnStep, dataset_of
+from netmorph.operations import PREFERENCE, ImportInterrupted, OnStep, dataset_of
 from netmorph.responses import json_of, refusal_of
 from netmorph.retries import Retries
 
@@ -55,6 +55,7 @@ _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 _SLOWEST = 4 * 2**20  # bytes a second in which a busy service converts a data set
 _WAIT = 20.0  # seconds that the service holds a request for changes open
 _PAUSE = 0.2  # least seconds between two such requests for an export
+_IMPORTS = 3  # times that a file is sent whose import ends with its service
 _LIVE_TRIAL = {"waiting", "running"}
 _T = TypeVar("_T")
 
@@ -342,8 +343,9 @@ class Client:
     ) -> Dataset:
         """Upload a file as a data set; `fields` are further ones of the form.
 
-        The same file again is the same data set. `on_step` is called with what the service does
-        with the file, while it imports it. Raises RefusedRequest for a file that is no data set.
+        The same file again is the same data set: it is sent again where the service ends before it
+        has imported it. `on_step` is called with what the service does with the file, while it
+        imports it. Raises RefusedRequest for a file that is no data set.
         """
 
         def upload() -> httpx.Response:
@@ -357,7 +359,14 @@ class Client:
                     timeout=_upload_timeout(path.stat().st_size),
                 )
 
-        return self._retried(lambda: self._imported(upload(), on_step))
+        left = _IMPORTS
+        while True:  # patience begins again with each answer: an import may take long
+            begun, left = self._retried(upload), left - 1
+            try:
+                return self._imported(begun, on_step)
+            except ImportInterrupted:
+                if not left:
+                    raise
 
     def _imported(self, answer: httpx.Response, on_step: OnStep) -> Dataset:
         """The data set that an upload becomes; an older service answers with it at once."""

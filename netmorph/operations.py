@@ -2,22 +2,27 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import httpx
 
 from netmorph.answers import Operation
-from netmorph.errors import ClientError
+from netmorph.errors import ClientError, RefusedRequest
 from netmorph.responses import json_of, refusal
 
 #: The header by which a service that can do so answers before it has imported a file (RFC 7240).
 PREFERENCE = {"Prefer": "respond-async"}
 _PAUSE = 0.2  # least seconds between two requests, where the service does not wait
+_STATES = ("running", "done", "failed")
 
 #: Is called with what an import does now, in words.
 OnStep = Callable[[str], None]
 #: Requests an operation once it has another ETag than this one, or after a while.
 Poll = Callable[[str, Mapping[str, str]], httpx.Response]
+
+
+class ImportInterrupted(RefusedRequest):
+    """The service ended before it had imported a file: it may be sent again."""
 
 
 def dataset_of(begun: httpx.Response, poll: Poll, on_step: OnStep) -> str:
@@ -27,11 +32,12 @@ def dataset_of(begun: httpx.Response, poll: Poll, on_step: OnStep) -> str:
 
     Raises:
         RefusedRequest: it has failed; the error is that of a request that is refused at once.
+        ImportInterrupted: it has failed, as its service ended.
         ClientError: its data set has been deleted meanwhile.
     """
     ended = _followed(begun, poll, on_step)
-    if (problem := ended["problem"]) is not None:
-        raise refusal(problem, int(problem.get("status", 500)), "the import has failed")
+    if ended["status"] == "failed":
+        raise _failure(ended)
     if ended["dataset_id"] is None:
         raise ClientError(f"the data set {ended['name']!r} was deleted as soon as it was imported")
     return ended["dataset_id"]
@@ -51,6 +57,23 @@ def _followed(begun: httpx.Response, poll: Poll, on_step: OnStep) -> Operation:
     return operation
 
 
+def _failure(ended: Operation) -> RefusedRequest:
+    problem = ended["problem"] or {}
+    status = problem.get("status")
+    found = refusal(problem, status if isinstance(status, int) else 500, "the import has failed")
+    if found.status != httpx.codes.SERVICE_UNAVAILABLE:
+        return found
+    return ImportInterrupted(found.status, found.title, found.detail, found.errors)
+
+
 def _read(answer: httpx.Response) -> Operation:
-    found: Any = json_of(answer)
+    """The operation that an answer describes; raises ClientError where it describes none."""
+    found = json_of(answer)
+    known = ("id", "name", "step", "dataset_id", "problem")
+    if not isinstance(found, dict) or found.get("status") not in _STATES or set(known) - {*found}:
+        raise ClientError(
+            f"{answer.url} answered with {answer.status_code} and no operation; expected one in "
+            f"the state {', '.join(_STATES)}: update the client, or check what is between it and "
+            "the service"
+        )
     return cast(Operation, found)

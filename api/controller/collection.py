@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 #: Where more files than that are there and none is known, the storage is of another database.
 _MOST_UNKNOWN = 10
 
+#: A file that was last written so long ago was left unfinished by a process that was killed.
+_UNFINISHED_SECONDS = 86_400.0
+
 #: Checkpoints have a sweep of their own.
 _SURVEYED = tuple(kind for kind in BLOB_KINDS if kind != "checkpoints")
 
@@ -80,8 +83,9 @@ def collect(
             with unit_of_work(sessions) as session:
                 retention.give_up_weights(session, rule.keep_best, search_id)
     limit = _limit(sessions, rule)
+    unfinished = _before(sessions, min(rule.orphan_seconds, _UNFINISHED_SECONDS))
     for kind in _SURVEYED:
-        storage.remove_unfinished(kind, limit)
+        storage.remove_unfinished(kind, unfinished)
     stale = _stale(storage, limit)
     with unit_of_work(sessions) as session:
         orphans = retention.unreferenced(session, stale)
@@ -97,9 +101,14 @@ def collect(
 
 
 def _limit(sessions: sessionmaker[Session], rule: Retention) -> datetime:
-    """The moment before which files without a reference are orphans, by the database's clock."""
+    """The moment before which files without a reference are orphans."""
+    return _before(sessions, rule.orphan_seconds)
+
+
+def _before(sessions: sessionmaker[Session], seconds: float) -> datetime:
+    """So many seconds ago by the database's clock."""
     with unit_of_work(sessions) as session:
-        return clock.now(session) - timedelta(seconds=rule.orphan_seconds)
+        return clock.now(session) - timedelta(seconds=seconds)
 
 
 def _stale(storage: Storage, before: datetime) -> list[BlobRef]:

@@ -34,10 +34,10 @@ GRACE_SECONDS = 3.0  # that operations have to end when the process shuts down
 _RETRY_SECONDS = 1.0
 _TRIES = 60  # to record an end while the database does not answer
 
-_WAITS = "waiting for other imports"
+_WAITS = "waiting for its turn"
 _DIED = errors.document(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "the process that imported the data set has died: send the request again",
+    "the process that was importing the data set has died: send the request again",
 )
 _STOPPED = errors.document(
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -165,19 +165,21 @@ class Operations:
     def _carry_out(self, job: _Job) -> None:
         """Run an import to its end, whatever that is, and record it."""
         end: Callable[[Session], bool]
-        with job.held:
-            try:
+        try:
+            with job.held:
                 found = job.run(partial(self._note, job.id))
-                end = partial(
-                    operations.finish, operation_id=job.id, holder=self._holder, dataset_id=found
-                )
-            except Exception as error:  # as each error of a route is answered
-                problem = errors.document_of(job.request, error)
-                end = partial(
-                    operations.fail, operation_id=job.id, holder=self._holder, problem=problem
-                )
-        self._record(end)
-        self._in_hand.discard(job.id)
+            end = partial(
+                operations.finish, operation_id=job.id, holder=self._holder, dataset_id=found
+            )
+        except Exception as error:  # as each error of a route is answered
+            problem = errors.document_of(job.request, error)
+            end = partial(
+                operations.fail, operation_id=job.id, holder=self._holder, problem=problem
+            )
+        try:
+            self._record(end)
+        finally:
+            self._in_hand.discard(job.id)
 
     def _note(self, operation_id: UUID, step: str) -> None:
         """Note what an operation does now; the import does not depend on it."""

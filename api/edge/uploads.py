@@ -52,7 +52,7 @@ class Uploads:
             if len(announced) >= _AT_ONCE:
                 raise HTTPException(
                     HTTPStatus.TOO_MANY_REQUESTS,
-                    f"{_AT_ONCE} of your uploads are being received or imported: wait until one "
+                    f"{_AT_ONCE} of your imports are being received or carried out: wait until one "
                     "has ended",
                     {"Retry-After": "5"},
                 )

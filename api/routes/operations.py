@@ -75,7 +75,7 @@ def accepted(
 def list_operations(
     caller: CallerDep, session: SessionDep, limit: Limit = 100, cursor: Cursor = None
 ) -> OperationPage:
-    """List your operations that run or have ended within a day, the newest first."""
+    """List your operations, those of all as an admin, that run or ended within a day, newest first."""
     return operations.listing(session, caller, limit=limit, cursor=cursor)
 
 

@@ -51,6 +51,7 @@ class Storage:
         self._root: str = root.rstrip("/")
         self._is_local = isinstance(filesystem, LocalFileSystem)
         self._verified: set[Path] = set()  # local files whose hash was checked by this process
+        self._drafts: set[Path] = set()  # that this process is writing
         self._begun: dict[Path, FileHash] = {}  # whose check was stopped: it goes on from there
 
     def put(self, kind: BlobKind, data: bytes, suffix: str) -> BlobRef:
@@ -91,9 +92,16 @@ class Storage:
         folder = Path(self._root) / kind if self._is_local else Path(tempfile.gettempdir())
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f".{secrets.token_hex(32)}.{suffix}.{secrets.token_hex(8)}"
+        self._drafts.add(path)
         try:
             yield path
         finally:
+            path.unlink(missing_ok=True)
+            self._drafts.discard(path)
+
+    def remove_drafts(self) -> None:
+        """Remove the files of `draft` whose threads end with this process."""
+        for path in tuple(self._drafts):
             path.unlink(missing_ok=True)
 
     def get(self, blob: BlobRef) -> bytes:

@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from netmorph import retries
 from netmorph.client import Client
 from netmorph.errors import ClientError, RefusedRequest
 
@@ -104,6 +105,39 @@ def test_what_passes_is_waited_for_and_a_file_whose_import_died_is_sent_again(pa
     assert service.add(path) == {"id": "d"}
     uploads = [one for one in service.requests if one.method == "POST"]
     assert [b"the bytes of the file" in one.content for one in uploads] == [True, True]
+
+
+def test_a_file_is_sent_again_however_long_its_import_took(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE", 0.0)
+    died = operation(status="failed", problem=DIED)
+    service = Service(operation(202), died, operation(202, status="done", dataset_id="d"), DATASET)
+    assert service.add(path) == {"id": "d"}
+
+
+def test_a_file_whose_imports_die_is_sent_three_times(path: Path) -> None:
+    service = Service(*[operation(202, status="failed", problem=DIED)] * 3)
+    with pytest.raises(RefusedRequest, match="has died"):
+        service.add(path)
+    assert service.calls == ["POST /v1/datasets"] * 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"status": "running"}, [], "x", {"id": "o", "status": "weird"}],
+    ids=["empty", "no-id", "list", "text", "unknown-state"],
+)
+def test_an_answer_that_is_no_operation_is_an_error_of_the_client(path: Path, body: Any) -> None:
+    with pytest.raises(ClientError, match="no operation"):
+        Service(httpx.Response(202, json=body)).add(path)
+
+
+@pytest.mark.parametrize("problem", [None, {"status": "abc"}, PROBLEM | {"status": 500}])
+def test_a_failure_without_a_proper_problem_is_a_refusal(path: Path, problem: Any) -> None:
+    with pytest.raises(RefusedRequest) as caught:
+        Service(operation(202, status="failed", problem=problem)).add(path)
+    assert caught.value.status == 500
 
 
 def test_a_data_set_that_was_deleted_meanwhile_is_an_error(path: Path) -> None:

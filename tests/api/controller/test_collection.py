@@ -180,6 +180,22 @@ def test_files_and_folders_of_others_stay_and_do_not_end_a_collection(world, tmp
     assert {path.name for path in weights.iterdir()} == {".snapshot", "README"}
 
 
+def test_a_file_that_a_killed_process_left_unfinished_goes_after_a_day(world, tmp_path) -> None:
+    """Whole files without a reference stay for a week."""
+    storage = Storage((tmp_path / "storage").as_uri())
+    storage.put("datasets", b"whole", "safetensors")
+    with storage.draft("datasets", "safetensors") as path:
+        path.write_bytes(b"half")
+        let_pass(storage, 23 * HOUR)
+        sweeper = Sweeper(storage, world.sessions, 0.001, retention=Retention())
+        sweeper.sweep()
+        assert path.exists()
+        let_pass(storage, 25 * HOUR)
+        sweeper.sweep()
+        assert not path.exists()
+    assert len([*folder(storage).rglob("*.safetensors")]) == 1
+
+
 def all_searches(world: Any) -> list[Any]:
     with world.sessions.begin() as session:
         return list(session.scalars(select(Search.id)))

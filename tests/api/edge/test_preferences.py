@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from api.edge.preferences import prefers_async
+from api.edge.preferences import _QUOTED, prefers_async
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ from api.edge.preferences import prefers_async
         (["respond-asynchronously, return=minimal"], False),
         (['note="wait, respond-async"'], False),
         (['note="a \\", b", respond-async'], True),
+        (['respond-async=""'], True),
+        (["respond-async=1"], False),
+        (['respond-async="no"'], False),
+        (['note="never closed, respond-async'], False),
     ],
 )
 def test_an_early_answer_is_preferred_where_a_header_has_the_word(
@@ -25,3 +29,11 @@ def test_an_early_answer_is_preferred_where_a_header_has_the_word(
 ) -> None:
     headers = Headers(raw=[(b"prefer", one.encode()) for one in given])
     assert prefers_async(headers) is wanted
+
+
+@pytest.mark.parametrize("piece", ['"\\', '\\"', '"', "\\", '"a', '" ,'])
+def test_a_long_header_is_read_without_trying_again(piece: str) -> None:
+    """Each attempt to find a quoted string succeeds, so that the next one begins behind it."""
+    header = piece * (60_000 // len(piece))
+    assert '"' not in "".join(_QUOTED.split(header))
+    assert not prefers_async(Headers(raw=[(b"prefer", header.encode())]))

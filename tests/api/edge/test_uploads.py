@@ -98,7 +98,7 @@ def test_uploads_of_one_caller_are_counted_together_and_are_few() -> None:
         counted = [stack.enter_context(uploads.reserve(one, size)) for size in (1, 2, 3, 4)]
         assert counted == [1, 3, 6, 10]
         assert stack.enter_context(uploads.reserve(other, 4)) == 4
-        with pytest.raises(HTTPException, match="4 of your uploads"):
+        with pytest.raises(HTTPException, match="4 of your imports"):
             stack.enter_context(uploads.reserve(one, 5))
     with uploads.reserve(one, 6) as later:
         assert later == 6

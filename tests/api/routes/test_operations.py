@@ -28,7 +28,7 @@ def test_an_upload_is_answered_before_it_is_imported(person: Any, gate: Gate) ->
     assert answer.headers["preference-applied"] == "respond-async"
     assert answer.headers["retry-after"] == "1"
     assert (begun["kind"], begun["name"], begun["status"]) == ("upload", "mine", "running")
-    assert begun["step"] == "waiting for other imports"
+    assert begun["step"] == "waiting for its turn"
     gate.wait_for_entry()
     running = http.get(answer.headers["location"])
     assert running.json() == begun | {"step": "reading the file"}

@@ -76,6 +76,14 @@ def test_a_draft_of_a_process_that_was_killed_is_swept(folder: Storage, tmp_path
         assert not path.exists()
 
 
+def test_the_drafts_of_threads_that_end_with_their_process_are_removed(folder: Storage) -> None:
+    with folder.draft("datasets", "bin") as ended, folder.draft("datasets", "bin") as path:
+        path.write_bytes(DATA)
+        ended.unlink(missing_ok=True)
+        folder.remove_drafts()
+        assert not path.exists()
+
+
 def test_a_file_of_another_file_system_is_copied(
     folder: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
