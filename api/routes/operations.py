@@ -75,7 +75,7 @@ def accepted(
 def list_operations(
     caller: CallerDep, session: SessionDep, limit: Limit = 100, cursor: Cursor = None
 ) -> OperationPage:
-    """List your operations, those of all as an admin, that run or ended within a day, newest first."""
+    """List your operations of the last day, as an admin those of all, the newest first."""
     return operations.listing(session, caller, limit=limit, cursor=cursor)
 
 
