@@ -23,6 +23,7 @@ from api.store.notifications import CHANGES
 
 SILENCE = timedelta(seconds=60)  # of a holder, after which it counts as dead
 KEPT = timedelta(days=1)  # after its end an operation is forgotten
+MOST_KEPT = 200  # of one owner; the oldest ended ones beyond them are forgotten
 _LONGEST_STEP = 200  # characters
 _LONGEST_DETAIL = 10_000  # characters of the reason of a failure
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -38,7 +39,10 @@ def begin(
     name: str,
     step: str,
 ) -> OperationOut:
-    """Begin an operation of the caller; `name` is that of the data set to be."""
+    """Begin an operation of the caller; `name` is that of the data set to be.
+
+    Of the caller's ended operations the oldest are forgotten where there are too many.
+    """
     row = Operation(
         id=operation_id, owner_id=caller.key_id, holder=holder, kind=kind, name=name,
         step=step[:_LONGEST_STEP],
@@ -46,6 +50,14 @@ def begin(
     session.add(row)
     session.flush()
     session.refresh(row)
+    older = select(Operation.id).where(Operation.owner_id == caller.key_id)
+    newest_first = older.order_by(Operation.created_at.desc(), Operation.id.desc())
+    session.execute(
+        delete(Operation).where(
+            Operation.id.in_(newest_first.offset(MOST_KEPT)),
+            Operation.status != OperationStatus.RUNNING,
+        )
+    )
     return OperationOut.of(row)
 
 
@@ -105,7 +117,8 @@ def get(session: Session, caller: Caller, operation_id: UUID) -> OperationOut:
     found = session.scalars(_visible(caller).where(Operation.id == operation_id)).one_or_none()
     if found is None:
         raise NotFound(
-            f"there is no operation {operation_id}; one is forgotten a day after its end"
+            f"there is no operation {operation_id}; one is forgotten a day after its end, "
+            "earlier where there are many"
         )
     return OperationOut.of(found)
 

@@ -162,3 +162,21 @@ def test_ended_operations_are_forgotten_after_a_day(operated: Any, world: Any) -
     world.set(Operation, ended, ended_at=text("now() - interval '25 h'"))
     operated.do(operations.sweep)
     assert [one.id for one in operated.do(operations.listing, operated.owner).items] == [running]
+
+
+def test_of_many_operations_the_oldest_ended_ones_are_forgotten(
+    operated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_KEPT", 3)
+    running = operated.begin()
+    ended = [operated.begin() for _ in range(3)]
+    for one in ended:
+        assert operated.do(operations.fail, one, operated.holder, PROBLEM)
+    other = Operated(operated.world)
+    theirs = other.begin()
+
+    newest = [operated.begin(), operated.begin()]
+
+    kept = [one.id for one in operated.do(operations.listing, operated.owner).items]
+    assert kept == [*reversed(newest), ended[2], running]
+    assert other.get(theirs).status == OperationStatus.RUNNING
