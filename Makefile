@@ -35,7 +35,7 @@ $(VENV)/.bench-ready: $(VENV)/.dev-ready
 setup: $(VENV)/.run-ready  ## Create the virtual environment and install Netmorph into it
 
 search: setup  ## Search, train and export a network for the digits data set
-	$(BIN)/netmorph search --dataset digits --trials 12 --data-dir $(DATA_DIR) --export $(EXPORT)
+	$(BIN)/netmorph search --dataset digits --minutes 4 --data-dir $(DATA_DIR) --export $(EXPORT)
 
 up: setup  ## Run the service on this machine until Ctrl-C
 	$(BIN)/netmorph up --data-dir $(DATA_DIR)

@@ -100,10 +100,14 @@ def _continuations(snapshot: Snapshot) -> list[Suggestion]:
         found = _finalists(snapshot, kept)
     if settled and not found:
         raise SearchSettled(
-            f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
+            f"{_children(snapshot.patience or 1)} did not win: the rest of the time goes into "
             "the final fit"
         )
     return found
+
+
+def _children(count: int) -> str:
+    return "the last child" if count == 1 else f"{count} children in a row"
 
 
 def _finalists(snapshot: Snapshot, kept: KeptValue | None) -> list[Suggestion]:

@@ -274,6 +274,8 @@ def test_a_search_with_a_goal_trains_its_best_roots_and_its_best_trials_further(
     )
     with pytest.raises(SearchSettled, match="2 children in a row did not win"):
         step(tired)
+    with pytest.raises(SearchSettled, match="the last child did not win"):
+        step(dataclasses.replace(tired, patience=1))
 
 
 def test_strategies_that_inherit_nothing_continue_nothing():
