@@ -106,7 +106,7 @@ def _limit(sessions: sessionmaker[Session], rule: Retention) -> datetime:
 
 
 def _before(sessions: sessionmaker[Session], seconds: float) -> datetime:
-    """So many seconds ago by the database's clock."""
+    """That many seconds ago by the database's clock."""
     with unit_of_work(sessions) as session:
         return clock.now(session) - timedelta(seconds=seconds)
 

@@ -118,9 +118,8 @@ class Storage:
 
         The file of a local folder is used itself; from elsewhere the blob is downloaded into
         `cache`, where a damaged copy is replaced, and where a download that broke off goes on.
-        `on_chunk` is called between two pieces of the
-        file; what it raises ends the call, and the next one goes on with the check. Raises
-        MissingBlob or CorruptBlob.
+        `on_chunk` is called between two pieces of the file; what it raises ends the call, and the
+        next one goes on. Raises MissingBlob or CorruptBlob.
         """
         if self._is_local:
             path = Path(self._path(blob))
