@@ -54,7 +54,7 @@ Layer = dict[str, Any]
 Parameters = dict[str, Tensor]
 Kind = Callable[[Layer, Parameters, list[Tensor]], Tensor]
 
-BATCH = 512  # examples that are predicted at once
+BATCH = 128  # examples that are predicted at once; the values of more leave a CPU's cache
 #: The possible orders of axes, by the number of axes of one example; the first is the network's.
 LAYOUTS = {1: ("NF",), 2: ("NCL", "NLC", "NL"), 3: ("NCHW", "NHWC", "NHW")}
 #: Words in the names of arrays of examples in .npz files.

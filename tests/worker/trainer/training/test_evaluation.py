@@ -7,18 +7,18 @@ import torch
 from core.errors import InfeasibleTrial
 from tests.worker.trainer.trainings import MLP, PLAIN, TASK, blobs, network_of
 from worker.tasks import LOSSES
-from worker.trainer.training.evaluation import EVALUATION_BATCH, evaluate
+from worker.trainer.training.evaluation import CPU_BATCH, evaluate
 
 
 def test_outputs_and_targets_are_those_of_all_examples_in_order():
-    network, examples = network_of(MLP), blobs(EVALUATION_BATCH + 88)
+    network, examples = network_of(MLP), blobs(CPU_BATCH + 88)
     found = evaluate(network, examples, TASK, PLAIN)
     batches = list(examples.batches(100))
     with torch.inference_mode():
         expected = torch.cat([network.eval()(x) for x, _ in batches])
     torch.testing.assert_close(found.outputs, expected)
     assert torch.equal(found.targets, torch.cat([y for _, y in batches]))
-    assert found.examples == len(found.outputs) == EVALUATION_BATCH + 88
+    assert found.examples == len(found.outputs) == CPU_BATCH + 88
 
 
 def test_the_calibrated_loss_is_that_of_its_outputs_and_at_most_slightly_above_the_loss():
