@@ -12,8 +12,10 @@ _OPTIONS = {
     "keep_accuracy": "--keep-accuracy", "strategy": "--strategy", "options": "--strategy-option",
     "metric": "--metric", "cost": "--cost", "parallelism": "--parallelism", "seed": "--seed",
     "name": "--name", "parameters": "--max-parameters", "flops": "--max-flops",
-    "latency": "--max-latency", "class_weights": "--class-weights", "split_seed": "--split-seed",
-    "augmentation": "--no-augmentation", "ensemble": "--ensemble", "int8": "--int8",
+    "latency": "--max-latency", "morphisms": "--morphisms",
+    "without_layers": "--without-layers", "class_weights": "--class-weights",
+    "split_seed": "--split-seed", "augmentation": "--no-augmentation", "ensemble": "--ensemble",
+    "int8": "--int8",
 }  # fmt: skip
 _CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
 _LONGEST_LINE = 42  # characters of a command beside the form, and on a narrow screen

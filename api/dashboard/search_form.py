@@ -34,6 +34,8 @@ PATHS: dict[str, tuple[str, ...]] = {
     "parameters": ("bounds", "parameters"),
     "flops": ("bounds", "flops"),
     "latency": ("bounds", "latency"),
+    "morphisms": ("bounds", "morphisms"),
+    "without_layers": ("bounds", "without_layers"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),
     "optimiser": ("training", "optimiser"),
@@ -49,6 +51,7 @@ _TEXTS = frozenset(
      "class_weights"}
 )  # fmt: skip
 FLAGS = frozenset({"keep_accuracy", "int8"})  # boxes to tick
+_LISTS = frozenset({"morphisms", "without_layers"})  # names separated by commas
 #: Texts that are taken for granted where the request or the command leaves them out.
 USUAL = {"strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"}
 DEFAULTS = {"trials": "12", **USUAL}
@@ -105,6 +108,8 @@ def _text(name: str, value: Any) -> str:
         return "yes" if value else ""
     if name == "options":
         return options_text(value)
+    if name in _LISTS:
+        return ",".join(value)
     return f"{value / _UNITS[name][0]:.6g}" if name in _UNITS else str(value)
 
 
@@ -186,6 +191,8 @@ def _value(name: str, text: str) -> Any:
         return text
     if name == "options":
         return _options(text)
+    if name in _LISTS:
+        return [one.strip() for one in text.split(",") if one.strip()]
     value = number(text)
     return value * _UNITS[name][0] if name in _UNITS and not isinstance(value, str) else value
 

@@ -17,10 +17,12 @@ from api.store import networks, quotas, searches
 from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
-from core.errors import InvalidInput
+from core.errors import InvalidInput, UnknownKind
 from core.graph.architecture import Architecture
+from core.graph.bounds import check_excluded
 from core.graph.given_network import check_fits
 from core.graph.roots import roots
+from core.morphisms import allowed
 from core.protocol import tracing
 from core.protocol.contracts import Bounds, Cost, DatasetSpec, SearchConfig
 from core.search import defaults, pace
@@ -83,11 +85,30 @@ def check(
     defaults.check_splits(config, spec)
     root = _root(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
+    _check_kinds(config, bounds)
     if root is None:
         roots(spec, bounds)  # raises where no architecture fits the bounds
     else:
         _check_root(session, config, root, spec, bounds)
     return CheckedSearch(config, spec, bounds, root)
+
+
+#: Strategies whose networks are not made by the kinds of changes that bounds allow.
+_OWN_CHANGES = frozenset({"grid", "reinforce"})
+
+
+def _check_kinds(config: SearchConfig, bounds: Bounds) -> None:
+    """Raise InvalidInput for kinds of changes or layers that are unknown or cannot be chosen."""
+    for field, check_kinds in (("morphisms", allowed), ("without_layers", check_excluded)):
+        try:
+            check_kinds(bounds)
+        except UnknownKind as error:
+            raise InvalidInput(f"{field}: {error}") from None
+    if bounds.morphisms is not None and config.strategy in _OWN_CHANGES:
+        raise InvalidInput(
+            f"morphisms: the strategy {config.strategy!r} chooses its changes by itself: "
+            "leave the morphisms out, or take another strategy"
+        )
 
 
 def _with_metric(config: SearchConfig) -> SearchConfig:

@@ -9,7 +9,7 @@ from core.graph.latency import PRIOR_SPEED, Speed, learn
 from core.graph.speed import PRIOR_SPEED as PRIOR_TRAINING_SPEED
 from core.graph.speed import TrainingSpeed
 from core.graph.speed import learn as learn_training
-from core.layers import Channels
+from core.layers import LAYERS, Channels
 from core.protocol.contracts import Bounds, Cost
 
 BATCH_SIZE = 64  # examples; `Bounds.memory` is for a batch of this size
@@ -85,6 +85,23 @@ def width(architecture: Architecture) -> int:
     return max(widths, default=0)
 
 
+def excluded_layers(architecture: Architecture, bounds: Bounds) -> tuple[str, ...]:
+    """The kinds of layers that the architecture has and the bounds exclude."""
+    if bounds.without_layers is None:
+        return ()
+    return tuple(sorted(set(bounds.without_layers) & _kinds(architecture)))
+
+
+def _kinds(architecture: Architecture) -> set[str]:
+    return {LAYERS.kind_of(node.layer) for node in architecture.nodes}
+
+
+def check_excluded(bounds: Bounds) -> None:
+    """Raise UnknownKind where the bounds exclude a kind of layer that does not exist."""
+    for kind in bounds.without_layers or ():
+        LAYERS[kind]
+
+
 def fits(architecture: Architecture, bounds: Bounds) -> bool:
     """Whether the architecture is within the bounds, so that a search may suggest it."""
     return (
@@ -99,6 +116,7 @@ def fits(architecture: Architecture, bounds: Bounds) -> bool:
         and (bounds.latency is None or latency(architecture, bounds) <= bounds.latency)
         and _is_trained_in_time(architecture, bounds)
         and _is_below_exceeded_memory(architecture, bounds)
+        and not excluded_layers(architecture, bounds)
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import CorruptBlob, InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, latency, width
+from core.graph.bounds import excluded_layers, fits, latency, width
 from core.graph.preparation import input_norm
 from core.graph.weights import Weights, check, flatten, load, unflatten
 from core.layers import Shape
@@ -126,6 +126,11 @@ def check_fits(architecture: Architecture, spec: DatasetSpec, bounds: Bounds) ->
         raise InvalidInput(
             f"the network has {architecture.output_shape[0]} outputs; expected "
             f"{spec.outputs}, one for each {'class' if spec.classes else 'target'} of the data set"
+        )
+    if excluded := excluded_layers(architecture, bounds):
+        raise InvalidInput(
+            f"the network has layers of the excluded kinds {', '.join(excluded)}; expected none: "
+            "give another network, or exclude other kinds"
         )
     if not fits(architecture, bounds):
         raise InvalidInput(

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, latency, width
+from core.graph.bounds import excluded_layers, fits, latency, width
 from core.graph.node import Node
 from core.layers import (
     AbstractLayer,
@@ -58,9 +58,11 @@ Builder = Callable[[DatasetSpec, float], Architecture]  # data set, scale of the
 
 
 def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
-    """The default root, as wide as the bounds allow; raises InvalidInput if none fits."""
-    kind = kinds_of_roots(spec)[0]
-    root = _fit_bounds(BUILDERS[kind], spec, bounds)
+    """The default root, as wide as the bounds allow; raises InvalidInput if none fits.
+
+    It is the first kind without a layer that the bounds exclude.
+    """
+    root = _fit_bounds(BUILDERS[_default_kind(spec, bounds)], spec, bounds)
     if not fits(root, bounds):
         raise InvalidInput(
             f"the bounds are too small: the smallest root for {spec.input_shape} has "
@@ -69,6 +71,20 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
             "raise the bounds"
         )
     return (root,)
+
+
+def _default_kind(spec: DatasetSpec, bounds: Bounds) -> str:
+    """The first kind of root without an excluded layer; raises InvalidInput if there is none."""
+    kinds, excluded = kinds_of_roots(spec), set[str]()
+    for kind in kinds if bounds.without_layers else kinds[:1]:
+        found = excluded_layers(BUILDERS[kind](spec, 1.0), bounds)
+        if not found:
+            return kind
+        excluded |= set(found)
+    raise InvalidInput(
+        f"every starting network for {spec.input_shape} has one of the excluded layers "
+        f"{', '.join(sorted(excluded))}: leave some of them out, or give a root without them"
+    )
 
 
 def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:

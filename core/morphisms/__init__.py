@@ -25,6 +25,7 @@ __all__ = [
     "MORPHISMS",
     "AbstractMorphism",
     "TransferRequest",
+    "allowed",
     "apply_all",
     "from_json",
     "legal",
@@ -61,11 +62,18 @@ def transfer_all(
     return add_noise(architecture, weights, moved, noise, rng) if noise else moved
 
 
+def allowed(bounds: Bounds) -> list[type[AbstractMorphism]]:
+    """The kinds that the bounds allow, by name; raises UnknownKind for one that does not exist."""
+    if bounds.morphisms is None:
+        return list(MORPHISMS.values())
+    return [MORPHISMS[kind] for kind in sorted(set(bounds.morphisms))]
+
+
 def legal(architecture: Architecture, bounds: Bounds) -> list[AbstractMorphism]:
-    """All candidates of all kinds whose result is within the bounds."""
+    """All candidates of the allowed kinds whose result is within the bounds."""
     return [
         morphism
-        for cls in MORPHISMS.values()
+        for cls in allowed(bounds)
         for morphism in cls.candidates(architecture, bounds)
         if fits(morphism.apply(architecture), bounds)
     ]
@@ -92,7 +100,7 @@ def _shuffled(
     architecture: Architecture, bounds: Bounds, rng: np.random.Generator
 ) -> Iterator[AbstractMorphism]:
     """All candidates in random order; a kind is drawn equally often however many it has."""
-    kinds = list(MORPHISMS.values())
+    kinds = allowed(bounds)
     pools: dict[type[AbstractMorphism], list[AbstractMorphism]] = {}  # filled once drawn
     ends = list(accumulate([cls.draws for cls in kinds]))
     while kinds:

@@ -77,8 +77,15 @@ class Budget(Config):
         return self
 
 
+#: Kinds of an open set: names that its registry knows.
+Kinds = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=64)], ...],
+    Field(min_length=1, max_length=64),
+]
+
+
 class Bounds(Config):
-    """The largest architecture that a search may suggest."""
+    """The architectures that a search may suggest: the largest, and of what they are made."""
 
     layers: int = Field(default=120, ge=4, le=500, description="nodes of the graph")
     width: int = Field(default=512, ge=8, le=8192, description="filters or units of one layer")
@@ -95,6 +102,14 @@ class Bounds(Config):
     )
     latency: float | None = Field(
         default=None, ge=1e-6, le=60, description="seconds for one example; null: no bound"
+    )
+    morphisms: Kinds | None = Field(
+        default=None,
+        description="kinds of changes by which a search may make one network from another; "
+        "null: all",
+    )
+    without_layers: Kinds | None = Field(
+        default=None, description="kinds of layers that no network may have; null: all may be used"
     )
 
 

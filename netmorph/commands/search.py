@@ -18,6 +18,14 @@ from rich.console import Console
 from netmorph import export, tables, uploads
 from netmorph.answers import Dataset, Preview, Search
 from netmorph.client import Client
+from netmorph.commands.bounding import (
+    MaxFlopsOption,
+    MaxLatencyOption,
+    MaxParametersOption,
+    MorphismsOption,
+    WithoutLayersOption,
+    bounds_of,
+)
 from netmorph.commands.datasets import (
     CategoryOption,
     GroupOption,
@@ -105,18 +113,11 @@ def search(
     cost: Annotated[
         Cost | None, typer.Option(help="Also minimise this; returns a Pareto front.")
     ] = None,
-    max_parameters: Annotated[
-        int | None, typer.Option(min=100, help="Upper bound for the parameters of a network.")
-    ] = None,
-    max_flops: Annotated[
-        int | None, typer.Option(min=1000, help="Upper bound for the operations for one example.")
-    ] = None,
-    max_latency: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001, help="Upper bound for the milliseconds for one example, as predicted."
-        ),
-    ] = None,
+    max_parameters: MaxParametersOption = None,
+    max_flops: MaxFlopsOption = None,
+    max_latency: MaxLatencyOption = None,
+    morphisms: MorphismsOption = None,
+    without_layers: WithoutLayersOption = None,
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight. Default: the number of workers.")
     ] = None,
@@ -209,11 +210,13 @@ def search(
     budget = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     if trials is None and minutes is None:
         budget["trials"] = _DEFAULT_TRIALS
-    bounds = {
-        "parameters": max_parameters,
-        "flops": max_flops,
-        "latency": None if max_latency is None else max_latency / 1000,
-    }
+    bounds = bounds_of(
+        parameters=max_parameters,
+        flops=max_flops,
+        latency=max_latency,
+        morphisms=morphisms,
+        without_layers=without_layers,
+    )
     if keep_accuracy and root is None:
         raise ClientError("--keep-accuracy needs a network whose accuracy is kept: add --root FILE")
     if int8 and service.url is None and find_spec("onnxruntime") is None:
@@ -225,7 +228,7 @@ def search(
         "int8": int8 or None,
         "keep_accuracy": keep_accuracy or None,
         "cost": cost and cost.value,
-        "bounds": _given(bounds) or None,
+        "bounds": bounds,
         "budget": _given(budget),
         "metric": metric,
         "training": _given(

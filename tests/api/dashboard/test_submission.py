@@ -49,7 +49,8 @@ def everything(world, visitor) -> dict[str, str]:
         "strategy": "evolution", "options": "population=9, tournament=3", "metric": "macro-f1",
         "cost": "latency", "name": "it's all", "parameters": "90000", "flops": "800000",
         "latency": "1.5", "class_weights": "balanced", "split_seed": "5", "augmentation": "plain",
-        "int8": "yes", "ensemble": "1",
+        "int8": "yes", "ensemble": "1", "morphisms": "widen, narrow",
+        "without_layers": "silu,gelu",
     }  # fmt: skip
 
 
@@ -82,6 +83,8 @@ def test_the_form_the_command_and_the_request_make_the_same_search(
     training = config["training"]
     assert [training[name] for name in ("augmentation", "erasing", "mixing")] == ["none", 0, 0]
     assert (config["keep_accuracy"], config["int8"]) == (True, True)
+    assert config["bounds"]["morphisms"] == ["widen", "narrow"]
+    assert config["bounds"]["without_layers"] == ["silu", "gelu"]
 
     bearer = {"Authorization": f"Bearer {visitor.key}"}
     body = json.loads(shlex.split(curl)[-1])
@@ -126,6 +129,8 @@ WRONG = (
     ({"options": "luck=1"}, "options", "has no option &#39;luck&#39;"),
     ({"options": "population=few"}, "options", "expected int"),
     ({"options": "tournament=50"}, "options", "expected 1 &lt;= tournament"),
+    ({"morphisms": "widen,grow"}, "morphisms", "unknown morphism &#39;grow&#39;; known are"),
+    ({"without_layers": "swish"}, "without_layers", "unknown layer &#39;swish&#39;"),
     ({"split_seed": "-1"}, "split_seed", "Seed of the validation split: expected at least 0"),
 )
 

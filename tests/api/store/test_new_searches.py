@@ -55,6 +55,13 @@ def test_a_search_is_stored_with_the_facts_derived_from_its_data(create, world, 
         ({"strategy": "astrology"}, "astrology"),
         ({"strategy_options": {"nonsense": 1}}, "nonsense"),
         ({"bounds": {"parameters": 100}}, "bounds are too small"),
+        ({"bounds": {"morphisms": ["grow"]}}, "morphisms: unknown morphism 'grow'; known are: "),
+        ({"bounds": {"without_layers": ["swish"]}}, "without_layers: unknown layer 'swish'; "),
+        ({"bounds": {"without_layers": ["output"]}}, "excluded layers output"),
+        (
+            {"bounds": {"morphisms": ["widen"]}, "strategy": "reinforce"},
+            "morphisms: the strategy 'reinforce' chooses its changes by itself",
+        ),
         ({"keep_accuracy": True}, "no root whose accuracy could be kept"),
     ],
 )
@@ -66,6 +73,14 @@ def test_a_search_that_cannot_work_is_refused_and_not_stored(
     assert isinstance(caught.value, InvalidInput)
     with world.sessions.begin() as session:
         assert session.scalar(select(func.count()).select_from(Search)) == 0
+
+
+def test_the_changes_and_layers_of_a_search_can_be_chosen(create, world) -> None:
+    chosen = {"morphisms": ["widen", "deepen"], "without_layers": ["silu"]}
+    made = create(bounds=chosen)
+    assert made.bounds.model_dump(mode="json").items() >= chosen.items()
+    assert made.bounds.parameters > 10_000  # the others are chosen as without them
+    assert "morphisms" not in world.get_search(create().id).bounds  # older releases may read it
 
 
 def test_a_search_that_keeps_an_accuracy_minimises_parameters_below_those_of_its_root(

@@ -102,6 +102,16 @@ def test_suggestions_are_new_and_within_the_bounds(kind, trials):
     assert all(fits(one.architecture, BOUNDS) for one in suggestions)
 
 
+@every_strategy
+def test_no_suggestion_has_an_excluded_layer(kind):
+    bounds = BOUNDS.model_copy(update={"without_layers": ("silu", "add")})
+    trials = [one for one in HISTORY if fits(one.architecture, bounds)]
+    assert len(trials) > 1
+    suggestions = suggested(kind, trials, count=8, bounds=bounds)
+    assert suggestions
+    assert all(fits(one.architecture, bounds) for one in suggestions)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if hasattr(STRATEGIES[kind], "cost")])
 @pytest.mark.parametrize("cost", Cost)
 @every_history

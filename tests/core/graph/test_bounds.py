@@ -2,11 +2,14 @@
 
 import pytest
 
+from core.errors import UnknownKind
 from core.graph.bounds import (
     BATCH_SIZE,
     ExceededMemory,
     MeasuredBounds,
+    check_excluded,
     cost,
+    excluded_layers,
     fits,
     latency,
     measured_bounds,
@@ -46,6 +49,17 @@ def test_the_width_counts_what_layers_make_but_neither_the_data_nor_the_classes(
 def test_a_network_fits_at_a_bound_and_not_beyond(name, value):
     assert fits(NETWORK, Bounds(**{name: value}))
     assert not fits(NETWORK, Bounds(**{name: value - 1}))
+
+
+def test_a_network_with_an_excluded_layer_does_not_fit():
+    bounds = Bounds(without_layers=("silu", "relu", "conv2d", "relu"))
+    assert not fits(NETWORK, bounds)
+    assert excluded_layers(NETWORK, bounds) == ("conv2d", "relu")
+    others = Bounds(without_layers=("silu", "batch_norm"))
+    assert fits(NETWORK, others)
+    check_excluded(others)
+    with pytest.raises(UnknownKind, match=r"unknown layer 'swish'; known are: .*silu"):
+        check_excluded(Bounds(without_layers=("silu", "swish")))
 
 
 def test_the_latency_is_a_bound_that_measurements_change():

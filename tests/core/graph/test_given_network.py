@@ -124,3 +124,9 @@ def test_a_network_for_other_data_is_refused(change, words):
 def test_a_network_beyond_the_bounds_is_refused():
     with pytest.raises(InvalidInput, match=r"not within the bounds: .* 4\d\d parameters"):
         check_fits(NETWORK, SPEC, Bounds(parameters=200))
+
+
+def test_a_network_with_an_excluded_layer_is_refused():
+    check_fits(NETWORK, SPEC, Bounds(without_layers=("silu",)))
+    with pytest.raises(InvalidInput, match="layers of the excluded kinds batch_norm, conv2d;"):
+        check_fits(NETWORK, SPEC, Bounds(without_layers=("silu", "conv2d", "batch_norm")))

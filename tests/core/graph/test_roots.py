@@ -139,6 +139,15 @@ def test_bounds_that_no_root_meets_are_refused_with_the_size_of_the_smallest():
         roots(spec(1, 28, 28), Bounds(parameters=100))
 
 
+def test_no_root_has_an_excluded_layer():
+    bounds = Bounds(without_layers=("max_pool2d",))
+    assert "cnn" not in all_roots(spec(1, 28, 28), bounds)
+    (root,) = roots(spec(1, 28, 28), bounds)
+    assert fits(root, bounds)
+    with pytest.raises(InvalidInput, match=r"\(1, 28, 28\) has one of the excluded layers dense"):
+        roots(spec(1, 28, 28), Bounds(without_layers=("dense", "silu")))
+
+
 @pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
 def test_every_kind_of_start_runs_on_the_data(data):
     rng = np.random.default_rng(0)

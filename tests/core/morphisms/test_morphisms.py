@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.errors import IllegalMorphism
-from core.morphisms import MORPHISMS, apply_all, from_json, legal, sample, to_json
+from core.errors import IllegalMorphism, UnknownKind
+from core.layers import LAYERS
+from core.morphisms import MORPHISMS, allowed, apply_all, from_json, legal, sample, to_json
 from core.morphisms.deepen import Deepen
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
@@ -22,6 +23,21 @@ def test_kinds_are_drawn_by_their_weights_however_many_candidates_they_have():
     for kind, cls in MORPHISMS.items():
         expected = 600 * cls.draws / total
         assert abs(drawn[kind] - expected) < 4 * expected**0.5, kind
+
+
+def test_only_the_kinds_that_the_bounds_allow_are_drawn():
+    bounds = Bounds(morphisms=("widen", "deepen"), without_layers=("silu", "gelu"))
+    rng = np.random.default_rng(0)
+    drawn = [morphism for morphism, _ in sample(NETWORK, bounds, rng, 500)]
+    assert {MORPHISMS.kind_of(one) for one in drawn} == {"widen", "deepen"}
+    assert set(drawn) <= set(legal(NETWORK, bounds)) < set(legal(NETWORK, Bounds()))
+    added = {LAYERS.kind_of(node.layer) for one in drawn for node in one.apply(NETWORK).nodes}
+    assert not added & {"silu", "gelu"}
+
+
+def test_an_unknown_kind_in_the_bounds_is_refused():
+    with pytest.raises(UnknownKind, match="unknown morphism 'grow'; known are: add_skip, "):
+        allowed(Bounds(morphisms=("widen", "grow")))
 
 
 def test_kinds_that_shrink_are_drawn_together_as_often_as_one_that_grows():
