@@ -24,8 +24,9 @@ from netmorph.errors import ClientError
 from netmorph.formatting import clock, measures, metric, milliseconds
 from netmorph.importing.files import ImportedNetwork, read
 from netmorph.report import plain_name
+from netmorph.table_parts import WIDE
 
-_COLUMNS = tables.WIDE  # of a table: each row is one line and has complete ids
+_COLUMNS = WIDE  # of a table: each row is one line and has complete ids
 _LONGEST_WAIT = 50.0  # seconds; programs that call tools give up after a minute
 _DEFAULT_TRIALS = 12
 
