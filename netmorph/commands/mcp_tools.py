@@ -301,10 +301,8 @@ def _origin(search: Search, line: list[Trial]) -> str:
 
 def _belief(trial: Trial, in_percent: bool) -> str:
     """The prediction of the surrogate, if it made one."""
-    mean, std = trial["predicted_mean"], trial["predicted_std"]
-    if mean is None or std is None:
-        return "nothing; no prediction was made for it"
-    return f"{metric(mean, in_percent)} ± {metric(std, in_percent)} (one standard deviation)"
+    text = lineage.belief(trial, in_percent)
+    return f"{text} (one standard deviation)" if text else "nothing; no prediction was made for it"
 
 
 def _outcome(search: Search, trial: Trial) -> str:
