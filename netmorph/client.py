@@ -320,7 +320,7 @@ class Client:
 
     def dataset(self, name_or_id: str) -> Dataset:
         """Return a data set by its id, or the one of this name that was uploaded last."""
-        if (found := _newest(self.datasets(), name_or_id)) is None:
+        if (found := newest_dataset(self.datasets(), name_or_id)) is None:
             raise ClientError(
                 f"there is no data set {name_or_id!r}; `netmorph dataset ls` lists them"
             )
@@ -525,7 +525,7 @@ def require_exported(ended: TrialExport) -> TrialExport:
     raise ClientError(f"the export of trial {ended['number']} is {ended['status']}{because}")
 
 
-def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
+def newest_dataset(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
     """The data set of an id, or else the one of a name that was uploaded last, own ones first."""
     named = []
     for item in items:

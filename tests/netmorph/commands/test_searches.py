@@ -137,6 +137,12 @@ def test_what_happened_to_a_search_is_printed(ask, netmorph, service, search) ->
     assert "the search has no trial 9" in refused(without)
 
 
+def test_the_lineage_of_a_search_without_a_value_says_what_to_do(netmorph, service, search) -> None:
+    where = (search["id"], "--data-dir", service.directory)
+    assert "give --trial" in refused(netmorph("lineage", *where))
+    assert "has no trial 7" in refused(netmorph("lineage", *where, "--trial", 7))
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"
