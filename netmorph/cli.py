@@ -18,6 +18,7 @@ from netmorph.commands.bench import benches
 from netmorph.commands.datasets import datasets
 from netmorph.commands.exporting import export
 from netmorph.commands.keys import keys
+from netmorph.commands.lineage import lineage
 from netmorph.commands.mcp import mcp
 from netmorph.commands.options import messages
 from netmorph.commands.predict import predict
@@ -112,6 +113,7 @@ app.command()(searches.ls)
 app.command()(searches.show)
 app.command()(searches.watch)
 app.command()(searches.trials)
+app.command()(lineage)
 app.command()(searches.logs)
 app.command()(searches.pause)
 app.command()(searches.resume)

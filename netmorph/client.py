@@ -9,10 +9,12 @@ is retried for up to two minutes: a lost connection, a restart of the service, "
 (`netmorph.retries`). What creates something is retried too, as it carries an idempotency key.
 """
 
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -320,7 +322,7 @@ class Client:
 
     def dataset(self, name_or_id: str) -> Dataset:
         """Return a data set by its id, or the one of this name that was uploaded last."""
-        if (found := _newest(self.datasets(), name_or_id)) is None:
+        if (found := newest_dataset(self.datasets(), name_or_id)) is None:
             raise ClientError(
                 f"there is no data set {name_or_id!r}; `netmorph dataset ls` lists them"
             )
@@ -367,6 +369,35 @@ class Client:
             except ImportInterrupted:
                 if not left:
                     raise
+
+    def add_arrays(
+        self, name: str, fields: Mapping[str, str | list[str]] | None = None, **arrays: Any
+    ) -> Dataset:
+        """Upload arrays as a data set: `x`, `y` and others that an npz file may hold.
+
+        `fields` and the errors are those of `add_dataset`.
+        """
+        return self._add_content(_data_files().npz(arrays), name, fields)
+
+    def add_frame(
+        self, frame: Any, name: str, fields: Mapping[str, str | list[str]] | None = None
+    ) -> Dataset:
+        """Upload a data frame of pandas or polars, or a table of Arrow, as a data set.
+
+        `fields` and the errors are those of `add_dataset`, such as `{"target": "price"}`. Raises
+        ValueError for anything else than a data frame.
+        """
+        files = _data_files()
+        return self._add_content(files.parquet(files.table_of(frame)), name, fields)
+
+    def _add_content(
+        self, content: bytes, name: str, fields: Mapping[str, str | list[str]] | None
+    ) -> Dataset:
+        """Upload the content of a file as a data set."""
+        with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
+            path = Path(folder) / "data"
+            path.write_bytes(content)
+            return self.add_dataset(path, name, fields)
 
     def _imported(self, answer: httpx.Response, on_step: OnStep) -> Dataset:
         """The data set that an upload becomes; an older service answers with it at once."""
@@ -525,7 +556,12 @@ def require_exported(ended: TrialExport) -> TrialExport:
     raise ClientError(f"the export of trial {ended['number']} is {ended['status']}{because}")
 
 
-def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
+def _data_files() -> Any:
+    """The module that writes arrays and frames; it loads Arrow, which no command needs."""
+    return import_module("netmorph.data_files")
+
+
+def newest_dataset(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
     """The data set of an id, or else the one of a name that was uploaded last, own ones first."""
     named = []
     for item in items:

@@ -26,14 +26,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
-from pyarrow import parquet
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from netmorph import export, predictor, progress
+from netmorph import data_files, export, predictor, progress
 from netmorph.answers import Search
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
@@ -430,7 +429,7 @@ class _Arrays(_Estimator):
             arrays[_KEY_ARRAYS[keys.kind]] = keys.values
         if validation is not None:
             arrays |= {"x_val": self._arranged(validation.x)[0], "y_val": validation.y}
-        return _Upload(_npz(**arrays), ".npz")
+        return _Upload(data_files.npz(arrays), ".npz")
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return self._arranged(x)[0]
@@ -528,7 +527,7 @@ class _Rows(_Estimator):
                 )
             name = fields[keys.kind] = _new_name(keys.kind, found["train"])
             found["train"] = found["train"].append_column(name, pa.array(keys.values))
-        files = {part: _parquet(table) for part, table in found.items()}
+        files = {part: data_files.parquet(table) for part, table in found.items()}
         if len(files) == 1:
             return _Upload(files["train"], ".parquet", fields)
         return _Upload(
@@ -556,12 +555,6 @@ def _new_name(name: str, table: pa.Table) -> str:
     while name in table.column_names:
         name += "_"
     return name
-
-
-def _parquet(table: pa.Table) -> bytes:
-    file = io.BytesIO()
-    parquet.write_table(table, file)
-    return file.getvalue()
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
@@ -635,22 +628,12 @@ def _table(given: Any, x: NDArray[Any]) -> pa.Table:
     Raises:
         ValueError: a column holds values of several types, or of none that Arrow knows.
     """
+    if data_files.is_frame(given):
+        return data_files.table_of(given)
     try:
-        if hasattr(given, "to_arrow"):  # polars
-            return _plain(given.to_arrow())
-        if hasattr(given, "iloc"):  # pandas
-            return _plain(pa.Table.from_pandas(given, preserve_index=False))
         return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in range(x.shape[1])})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise ValueError(f"a column has no single type that a table can hold: {error}") from None
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The table; categories as texts, as Parquet keeps no categories of numbers."""
-    for index, column in enumerate(table.columns):
-        if pa.types.is_dictionary(column.type):
-            table = table.set_column(index, table.column_names[index], column.cast(pa.string()))
-    return table
+        raise data_files.mixed_types(error) from None
 
 
 class ImageClassifier(_Classifier, _Images):
@@ -732,13 +715,6 @@ def _stored(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:
         return x.astype(np.uint8)
     return x.astype(np.float64) if x.dtype.kind in "iu" else x
-
-
-def _npz(**arrays: NDArray[Any]) -> bytes:
-    """The arrays as an npz file; the same arrays are the same bytes."""
-    file = io.BytesIO()
-    np.savez_compressed(file, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})  # type: ignore[arg-type]
-    return file.getvalue()
 
 
 @contextlib.contextmanager

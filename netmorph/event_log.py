@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from netmorph.answers import Epoch, Search, Trial
 from netmorph.formatting import clock, metric
-from netmorph.lineage import steps
+from netmorph.lineage import belief, steps
 
 
 class Event(TypedDict):
@@ -36,7 +36,8 @@ def of_trial(trial: Trial, in_percent: bool = True) -> Iterator[Event]:
     number = trial["number"]
     kind = {"final": "final fit", "former": "earlier final fit"}.get(trial["kind"])
     made = kind or steps(trial, ", then ") or "a root"
-    yield Event(at=trial["created_at"], trial=number, text=f"made: {made}")
+    expected = f"; expected {text}" if (text := belief(trial, in_percent)) else ""
+    yield Event(at=trial["created_at"], trial=number, text=f"made: {made}{expected}")
     if trial["started_at"] is not None:
         attempt = f", attempt {trial['attempt']}" if trial["attempt"] > 1 else ""
         text = _with_reason(f"started on {trial['worker']}{attempt}", trial["remark"])

@@ -53,6 +53,14 @@ def steps(trial: Trial, separator: str) -> str:
     return separator.join(morphism["text"] for morphism in trial["morphisms"])
 
 
+def belief(trial: Trial, in_percent: bool = True) -> str:
+    """The value that the surrogate expected of a trial; empty where it predicted none."""
+    mean, std = trial.get("predicted_mean"), trial.get("predicted_std")
+    if mean is None or std is None:
+        return ""
+    return f"{metric(mean, in_percent)} ± {metric(std, in_percent)}"
+
+
 def ensemble(final: Final | None) -> str | None:
     """The trials that an exported ensemble averages, and its cost; None without an ensemble."""
     if final is None or not final.get("ensemble"):

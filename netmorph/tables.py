@@ -7,11 +7,9 @@ morphisms of a trial get lines of their own.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.padding import Padding
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,19 +18,13 @@ from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
 from netmorph.progress import best_text, left_text, phase
+from netmorph.table_parts import SHORT_ID, WIDE, NarrowTable, empty_table
 
-#: Columns from which on a row with complete ids and all words is readable on one line.
-WIDE = 160
-SHORT_ID = 8  # characters
 _MINUTE = 16  # characters of a time up to its minutes
-_INDENT = 4  # columns before the words of a trial
 #: The facts of a trial in a table, and those that are sentences.
 LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
-_FOLDED = frozenset(
-    {"name", "data set", "device", "error", "events", "morphisms", "problem", "search", "url"}
-)  # columns with text of any length
 
 
 def searches(items: Iterable[Search], width: int) -> Table:
@@ -125,29 +117,16 @@ def trials(items: Iterable[Trial], width: int, in_percent: bool = True) -> Rende
 def _narrow(cells: Sequence[Mapping[str, str]]) -> RenderableType:
     """Trials for a narrow terminal: if all were computed in one way, it is said once."""
     ways = {row["computed in"] for row in cells} - {"–"}
-    if len(ways) != 1:
-        return _NarrowTrials(cells, WORDS)
-    return Group(_NarrowTrials(cells, WORDS[:1]), f"computed in {ways.pop()}")
-
-
-@dataclass(frozen=True, slots=True)
-class _NarrowTrials:
-    """A table of trials whose words are on indented lines between the rows."""
-
-    cells: Sequence[Mapping[str, str]]
-    words: Sequence[str]  # labels of the texts that get lines of their own
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = empty_table(*LABELS, no_wrap=True)  # so that each row is one line
-        for row in self.cells:
-            table.add_row(*(row[label] for label in LABELS))
-        header, *lines = console.render_lines(table, options, pad=False, new_lines=True)
-        yield from header
-        for line, row in zip(lines, self.cells, strict=True):
-            yield from line
-            words = "; computed in ".join(row[label] for label in self.words if row[label] != "–")
-            if words:
-                yield Padding(Text(words), (0, 0, 0, _INDENT), expand=False)
+    labels = WORDS if len(ways) != 1 else WORDS[:1]
+    table = NarrowTable(
+        LABELS,
+        [[row[label] for label in LABELS] for row in cells],
+        [
+            "; computed in ".join(row[label] for label in labels if row[label] != "–")
+            for row in cells
+        ],
+    )
+    return table if len(ways) != 1 else Group(table, f"computed in {ways.pop()}")
 
 
 def cells(item: Trial, in_percent: bool = True) -> dict[str, str]:
@@ -186,37 +165,48 @@ def findings(items: Iterable[Finding]) -> Table:
 
 
 def datasets(items: Iterable[Dataset], width: int) -> Table:
-    """One row for each data set."""
+    """One row for each data set; below `WIDE` columns, a first version is not told."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = empty_table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
+    is_wide = width >= WIDE
+    table = empty_table(
+        "id", "name", *(("version",) if is_wide else ()),
+        "shape", "classes", "train", "test", "bytes",
+    )  # fmt: skip
     for item in items:
+        version, size = item["version"], item["bytes"]
+        is_later = version > 1 and not is_wide
         table.add_row(
             ids[item["id"]],
-            item["name"],
-            str(item["version"]),
+            f"{item['name']} (version {version})" if is_later else item["name"],
+            *((str(version),) if is_wide else ()),
             " × ".join(map(str, item["input_shape"])),
             str(item["classes"] or "–"),
             f"{item['train_examples']:,}",
             f"{item['test_examples']:,}",
-            f"{item['bytes']:,}",
+            f"{size:,}" if is_wide else f"{size / 2**20:,.1f} MiB",
         )
     return table
 
 
 def keys(items: Iterable[Key], width: int) -> Table:
-    """One row for each key."""
-    items = list(items)
-    ids = _ids([item["id"] for item in items], width)
-    table = empty_table("id", "name", "role", "begins with", "created", "revoked")
+    """One row for each key.
+
+    The first keys of a service have ids that begin equally, for which a narrow terminal has no
+    room; the beginning of the key stands for them there.
+    """
+    is_wide = width >= WIDE
+    table = empty_table(
+        *(("id",) if is_wide else ()), "name", "role", "begins with", "created", "revoked"
+    )
     for item in items:
         table.add_row(
-            ids[item["id"]],
-            item["name"],
+            *((item["id"],) if is_wide else ()),
+            _name(item["name"], width),
             item["role"],
-            item["prefix"],
-            _minute(item["created_at"]),
-            _minute(item["revoked_at"]),
+            item["prefix"] or "–",
+            minute(item["created_at"]),
+            minute(item["revoked_at"]),
         )
     return table
 
@@ -239,7 +229,7 @@ def deliveries(items: Iterable[Delivery], width: int) -> Table:
     for item in items:
         table.add_row(
             ids[item["id"]],
-            _minute(item["created_at"]),
+            minute(item["created_at"]),
             item["event"],
             item["status"],
             str(item["attempts"]),
@@ -260,7 +250,7 @@ def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
     }
 
 
-def _minute(time: str | None) -> str:
+def minute(time: str | None) -> str:
     """A time up to its minute, in UTC; a dash for None."""
     return "–" if time is None else time[:_MINUTE].replace("T", " ")
 
@@ -307,14 +297,6 @@ def points(front: Front, in_percent: bool) -> Iterator[str]:
 def _name(text: str, width: int) -> Text:
     """A name that ends in an ellipsis where a narrow terminal has no room for it."""
     return Text(text, no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
-
-
-def empty_table(*labels: str, no_wrap: bool = False) -> Table:
-    """An empty table without lines; names may be folded, every other cell stays on one line."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for label in labels:
-        table.add_column(label, overflow="fold", no_wrap=no_wrap or label not in _FOLDED)
-    return table
 
 
 def headlines(description: Any, *, columns: bool = False) -> list[tuple[str, str]]:

@@ -1,47 +1,78 @@
 """Workers, and what they trained, as tables for people; `width` as in `netmorph.tables`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from rich.console import RenderableType
 from rich.table import Table
 
 from netmorph.answers import Worker, WorkerDetail, WorkerProblem, WorkerTrial
 from netmorph.formatting import clock
-from netmorph.tables import SHORT_ID, WIDE, empty_table, facts
+from netmorph.table_parts import SHORT_ID, WIDE, NarrowTable, empty_table
+from netmorph.tables import facts
 
 _SECOND = 19  # characters of a time up to its seconds
 
 
-def workers(items: Iterable[Worker], width: int) -> Table:
+def workers(items: Iterable[Worker], width: int) -> RenderableType:
     """One row for each worker."""
-    items = list(items)
-    states = [_state(item) for item in items]
-    table = empty_table(
-        "name", "device", "precision", "examples/s", "memory", "threads", "last seen", "trains"
+    rows = [_cells(item, width) for item in items]
+    labels = ["name", "device", "precision", "examples/s", "memory", "threads", "last seen"]
+    labels.append("trains")
+    if any(row[""] for row in rows):
+        labels.append("")
+    return _table(labels, ("device", "precision", "ran out at", ""), rows, width)
+
+
+def _cells(item: Worker, width: int) -> dict[str, str]:
+    """The texts of one worker by label; the last one, without a label, is its state."""
+    trial, exceeded = item["trial_id"], item.get("memory_exceeded")
+    limit = "" if exceeded is None else f"ran out of memory at {_megabytes(exceeded)}"
+    return {
+        "name": item["name"],
+        "device": item["device"],
+        "precision": item.get("precision") or "–",
+        "examples/s": _speed(item.get("samples_per_second")),
+        "memory": _gibibytes(item) if width < WIDE else _memory(item),
+        "threads": str(item["threads"]),
+        "last seen": _second(item["seen_at"]),
+        "trains": "–" if trial is None else trial if width >= WIDE else trial[:SHORT_ID],
+        "ran out at": limit,
+        "": _state(item),
+    }
+
+
+def _table(
+    labels: Sequence[str], words: Sequence[str], rows: Sequence[Mapping[str, str]], width: int
+) -> RenderableType:
+    """One row for each; below `WIDE` columns, those texts that are words are on the line after."""
+    if width >= WIDE:
+        table = empty_table(*labels)
+        for row in rows:
+            table.add_row(*(row[label] for label in labels))
+        return table
+    short = [label for label in labels if label not in words]
+    return NarrowTable(
+        short,
+        [[row[label] for label in short] for row in rows],
+        ["; ".join(row[label] for label in words if row[label] not in ("", "–")) for row in rows],
     )
-    if any(states):
-        table.add_column("")
-    for item, state in zip(items, states, strict=True):
-        trial = item["trial_id"]
-        table.add_row(
-            item["name"],
-            item["device"],
-            item.get("precision") or "–",
-            _speed(item.get("samples_per_second")),
-            _memory(item),
-            str(item["threads"]),
-            _second(item["seen_at"]),
-            "–" if trial is None else trial if width >= WIDE else trial[:SHORT_ID],
-            *([state] if any(states) else []),
-        )
-    return table
 
 
 def _memory(item: Worker) -> str:
     """The memory of a worker's device, and the estimate from which on trainings ran out of it."""
-    memory, exceeded = item.get("memory"), item.get("memory_exceeded")
-    known = f"{memory / 2**30:g} GiB" if memory else "–"
-    return known if exceeded is None else f"{known}, ran out at {exceeded / 1e6:,.0f} MB"
+    exceeded = item.get("memory_exceeded")
+    known = _gibibytes(item)
+    return known if exceeded is None else f"{known}, ran out at {_megabytes(exceeded)}"
+
+
+def _gibibytes(item: Worker) -> str:
+    memory = item.get("memory")
+    return f"{memory / 2**30:,.4g} GiB" if memory else "–"
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
 
 
 def _state(item: Worker) -> str:
@@ -74,35 +105,39 @@ def worker(item: WorkerDetail) -> Table:
     )
 
 
-def problems(items: Iterable[WorkerProblem]) -> Table:
+def problems(items: Iterable[WorkerProblem], width: int) -> RenderableType:
     """One row for each attempt that failed at a worker."""
-    table = empty_table("ended", "search", "trial", "attempt", "again", "problem")
-    for item in items:
-        table.add_row(
-            _second(item["ended_at"]),
-            item["search_name"],
-            _trial(item["kind"], item["number"]),
-            str(item["attempt"]),
-            "yes" if item["tried_again"] else "no",
-            item["reason"] or "–",
-        )
-    return table
+    rows = [
+        {
+            "ended": _second(item["ended_at"]),
+            "search": item["search_name"],
+            "trial": _trial(item["kind"], item["number"]),
+            "attempt": str(item["attempt"]),
+            "again": "yes" if item["tried_again"] else "no",
+            "problem": item["reason"] or "–",
+        }
+        for item in items
+    ]
+    labels = ("ended", "search", "trial", "attempt", "again", "problem")
+    return _table(labels, ("problem",), rows, width)
 
 
-def trials(items: Iterable[WorkerTrial]) -> Table:
+def trials(items: Iterable[WorkerTrial], width: int) -> RenderableType:
     """One row for each trial that ended at a worker."""
-    table = empty_table("ended", "search", "trial", "status", "time", "examples/s", "precision")
-    for item in items:
-        table.add_row(
-            _second(item["ended_at"]),
-            item["search_name"],
-            _trial(item["kind"], item["number"]),
-            item["status"],
-            "–" if item["seconds"] is None else clock(item["seconds"]),
-            _speed(item["samples_per_second"]),
-            item["precision"] or "–",
-        )
-    return table
+    rows = [
+        {
+            "ended": _second(item["ended_at"]),
+            "search": item["search_name"],
+            "trial": _trial(item["kind"], item["number"]),
+            "status": item["status"],
+            "time": "–" if item["seconds"] is None else clock(item["seconds"]),
+            "examples/s": _speed(item["samples_per_second"]),
+            "precision": item["precision"] or "–",
+        }
+        for item in items
+    ]
+    labels = ("ended", "search", "trial", "status", "time", "examples/s", "precision")
+    return _table(labels, ("precision",), rows, width)
 
 
 def _trial(kind: str, number: int) -> str:

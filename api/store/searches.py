@@ -176,8 +176,18 @@ def move_own(
         return
     session.refresh(found)
     if found.status != to:
-        allowed = ", ".join(sorted(SEARCH_SOURCES[to]))
-        raise Conflict(f"the search is {found.status}; only one that is {allowed} can be {to}")
+        raise Conflict(_refusal(SearchStatus(found.status), to))
+
+
+def _refusal(status: SearchStatus, to: SearchStatus) -> str:
+    """Why a search with this status cannot be moved to another one, and what to do."""
+    *others, last = sorted(SEARCH_SOURCES[to])
+    allowed = f"{', '.join(others)} or {last}" if others else last
+    change = "resumed" if to is SearchStatus.RUNNING else to
+    text = f"the search is {status}; only one that is {allowed} can be {change}"
+    if to is SearchStatus.RUNNING and status in {SearchStatus.COMPLETED, SearchStatus.STOPPED}:
+        return f"{text}: extend its budget, then it runs on"
+    return text
 
 
 def edit(session: Session, caller: Caller, search_id: UUID, body: SearchPatch) -> SearchOut:

@@ -1,4 +1,4 @@
-"""The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
+"""The commands on data sets: dataset add, describe, ls, show and rm."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,8 @@ from rich.console import Console
 
 from netmorph import steps, tables, uploads
 from netmorph.answers import Dataset
-from netmorph.client import Client
+from netmorph.client import Client, newest_dataset
+from netmorph.commands import matching
 from netmorph.commands.options import (
     JsonOption,
     connect,
@@ -23,7 +24,9 @@ from netmorph.errors import ClientError
 from netmorph.target import Target
 from netmorph.uploads import Options
 
-datasets = typer.Typer(no_args_is_help=True, help="Describe, upload, list and delete data sets.")
+datasets = typer.Typer(
+    no_args_is_help=True, help="Describe, upload, list, show and delete data sets."
+)
 
 LayoutOption = Annotated[
     str | None,
@@ -59,6 +62,11 @@ CategoryOption = Annotated[
         metavar="COLUMN",
         help="A column of a table whose numbers are categories, such as codes; may be repeated.",
     ),
+]
+
+
+DatasetArgument = Annotated[
+    str, typer.Argument(help="A data set: its name, its id, or the beginning of its id.")
 ]
 
 
@@ -212,7 +220,11 @@ def add(
 def describe(
     service: Target,
     dataset: Annotated[
-        str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
+        str,
+        typer.Argument(
+            help="A file, a folder, or a stored data set: its name, its id, or the beginning of "
+            "its id."
+        ),
     ],
     target: TargetOption = None,
     text: TextOption = None,
@@ -239,7 +251,7 @@ def describe(
             answer = uploads.describe(path, options, step.say)
     else:
         with connect(service) as client:
-            item = client.dataset(dataset)
+            item = resolve(client, dataset)
         answer = {"spec": item, "description": item["description"]}
     if as_json:
         print_json(answer)
@@ -249,16 +261,41 @@ def describe(
         out.print(f"{label:11}{words}", soft_wrap=True)
 
 
+@datasets.command("show")
+@with_service
+def show(
+    service: Target,
+    dataset: DatasetArgument,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a stored data set and how it was understood; of a name, the last version."""
+    with connect(service) as client:
+        item = resolve(client, dataset)
+    if as_json:
+        print_json(item)
+        return
+    facts = [
+        ("id", item["id"]),
+        ("name", item["name"]),
+        ("version", str(item["version"])),
+        ("uploaded", tables.minute(item["uploaded_at"])),
+        ("stored", f"{item['bytes']:,} bytes"),
+    ]
+    out = console()
+    for label, words in (*facts, *tables.headlines(item["description"], columns=True)):
+        out.print(f"{label:11}{words}", soft_wrap=True)
+
+
 @datasets.command("rm")
 @with_service
 def rm(
     service: Target,
-    dataset: Annotated[str, typer.Argument(help="The id of a data set, or its name.")],
+    dataset: DatasetArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a data set that no search uses; of a name, the version that was uploaded last."""
     with connect(service) as client:
-        item = client.dataset(dataset)
+        item = resolve(client, dataset)
         client.delete_dataset(item["id"])
     if as_json:
         print_json(item)
@@ -299,3 +336,17 @@ def upload(
         step.say(f"sending {file.stat().st_size / 2**20:,.1f} MiB")
         label = name or uploads.label_of(path)
         return client.add_dataset(file, label, options.fields(), step.say)
+
+
+def resolve(client: Client, text: str) -> Dataset:
+    """The data set with this id, the last one of this name, or whose id begins with `text`.
+
+    Raises:
+        ClientError: no data set matches, or the ids of several begin so.
+    """
+    items = list(client.datasets())
+    if (found := newest_dataset(items, text)) is not None:
+        return found
+    begun = [item for item in items if matching.begins(item, text)]
+    advice = "expected one: `netmorph dataset ls` lists the names and ids"
+    return matching.only(begun, text, "data set", advice)

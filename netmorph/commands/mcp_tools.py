@@ -24,8 +24,9 @@ from netmorph.errors import ClientError
 from netmorph.formatting import clock, measures, metric, milliseconds
 from netmorph.importing.files import ImportedNetwork, read
 from netmorph.report import plain_name
+from netmorph.table_parts import WIDE
 
-_COLUMNS = tables.WIDE  # of a table: each row is one line and has complete ids
+_COLUMNS = WIDE  # of a table: each row is one line and has complete ids
 _LONGEST_WAIT = 50.0  # seconds; programs that call tools give up after a minute
 _DEFAULT_TRIALS = 12
 
@@ -300,10 +301,8 @@ def _origin(search: Search, line: list[Trial]) -> str:
 
 def _belief(trial: Trial, in_percent: bool) -> str:
     """The prediction of the surrogate, if it made one."""
-    mean, std = trial["predicted_mean"], trial["predicted_std"]
-    if mean is None or std is None:
-        return "nothing; no prediction was made for it"
-    return f"{metric(mean, in_percent)} ± {metric(std, in_percent)} (one standard deviation)"
+    text = lineage.belief(trial, in_percent)
+    return f"{text} (one standard deviation)" if text else "nothing; no prediction was made for it"
 
 
 def _outcome(search: Search, trial: Trial) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from netmorph.commands.datasets import (
     TimeOption,
     ValidationOption,
     options_of,
+    resolve,
     upload,
 )
 from netmorph.commands.options import (
@@ -62,6 +64,7 @@ from netmorph.target import Target
 from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
+_BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,27}")  # of an id, as lists show it
 _PLAIN = {"augmentation": "none", "erasing": 0, "mixing": 0}
 
 
@@ -365,7 +368,7 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
                 "--group and --time are for files and folders; "
                 f"{request.dataset!r} is stored already: leave them out"
             )
-        return request.dataset
+        return _stored(client, request.dataset)
     if request.dataset in client.intake()["builtins"]:
         raise ClientError(
             f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
@@ -374,6 +377,11 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
     item = upload(client, request.upload, request.options, out)
     _print_facts(item, out)
     return item["id"]
+
+
+def _stored(client: Client, text: str) -> str:
+    """The name or id of a stored data set; of a beginning, as `dataset ls` shows it, the id."""
+    return resolve(client, text)["id"] if _BEGINNING.fullmatch(text) else text
 
 
 def _print_facts(item: Dataset, out: Console) -> None:

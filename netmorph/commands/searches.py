@@ -428,7 +428,8 @@ def resolve(client: Client, text: str) -> Search:
         return client.search(text)
     found = _matching(client.searches(own=True), text) or _matching(client.searches(), text)
     advice = "expected one: `netmorph ls` lists the names and ids"
-    return matching.only(found, text, "search", advice, plural="searches")
+    item = matching.only(found, text, "search", advice, plural="searches")
+    return client.search(item["id"])  # lists leave the time left out
 
 
 def _matching(searches: Iterator[Search], text: str) -> list[Search]:

@@ -68,10 +68,10 @@ def show(
     out.print(worker_tables.worker(item))
     if item["last_day"]["problems"]:
         out.print("\nProblems of the last day, the latest first")
-        out.print(worker_tables.problems(item["last_day"]["problems"]))
+        out.print(worker_tables.problems(item["last_day"]["problems"], out.width))
     if ended:
         out.print("\nTrials, the latest first")
-        out.print(worker_tables.trials(ended))
+        out.print(worker_tables.trials(ended, out.width))
 
 
 @workers.command("drain")

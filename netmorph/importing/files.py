@@ -56,8 +56,11 @@ def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
         hint = ""
         if path.suffix.lower() in (".pt", ".pth"):
             hint = "; pickled objects of torch.save are not read: export the network"
+        found = (
+            f"{path} is of no known kind" if path.exists() else f"there is no file or folder {path}"
+        )
         raise UnreadableNetwork(
-            f"{path} is of no known kind; expected an ONNX file (.onnx), a program of torch.export "
+            f"{found}; expected an ONNX file (.onnx), a program of torch.export "
             f"(.pt2), an architecture of ours (.json), or the folder of an export{hint}"
         )
     if not path.exists():

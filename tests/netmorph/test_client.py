@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from netmorph.client import Client
@@ -202,6 +204,25 @@ def test_an_upload_is_sent_again_from_its_beginning(tmp_path) -> None:
     with Client("http://127.0.0.1:1/", "key", transport=httpx.MockTransport(answer)) as client:
         assert client.add_dataset(path, "a")["id"] == "d"
     assert [b"the bytes of the file" in body for body in bodies] == [True, True]
+
+
+def test_arrays_are_uploaded_as_a_data_set(client) -> None:
+    x, y = np.arange(60.0).reshape(20, 3), np.arange(20) % 2
+    made = client.add_arrays("of arrays", {"task": "image-classification"}, x=x, y=y)
+    assert (made["input_shape"], made["classes"]) == ([3], 2)
+    assert client.add_arrays("of arrays", {"task": "image-classification"}, x=x, y=y) == made
+    with pytest.raises(RefusedRequest, match="x"):
+        client.add_arrays("without examples", y=y)
+    client.delete_dataset(made["id"])
+
+
+def test_a_frame_is_uploaded_as_a_data_set(client) -> None:
+    columns = {"size": [k * 7 % 11 / 4 for k in range(40)], "sold": ["no", "yes"] * 20}
+    made = client.add_frame(pa.table(columns), "of a frame", {"target": "sold"})
+    assert made["class_names"] == ["no", "yes"]
+    with pytest.raises(ValueError, match="found dict; expected a data frame"):
+        client.add_frame(columns, "of a dictionary")
+    client.delete_dataset(made["id"])
 
 
 def test_a_large_upload_has_the_time_that_its_conversion_takes(tmp_path) -> None:

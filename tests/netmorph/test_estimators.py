@@ -46,6 +46,7 @@ from netmorph.signal_lists import together
 from tests.netmorph.samples import SEARCH, answering
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
+NOTEBOOK = Path(__file__).parents[2] / "examples" / "digits.ipynb"
 TINY: dict[str, Any] = {"trials": 1, "training": {"epochs": 2, "final_epochs": 3}}
 
 #: Checks that fit once or a few times and are quick enough for every run; the others are slow.
@@ -263,6 +264,23 @@ def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
     exec(code, names)
 
     assert (tmp_path / "exports" / "digits" / "predict.py").exists()
+
+
+def test_the_notebook_runs(data_dir, tmp_path, monkeypatch, capsys) -> None:
+    notebook = json.loads(NOTEBOOK.read_text())
+    cells = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "code"]
+    code = "\n".join(cells).replace("trials=12", "**TINY")
+    assert code.count("TINY") == 1
+    monkeypatch.chdir(tmp_path)
+    service = json.loads((data_dir / "service.json").read_text())
+    monkeypatch.setenv("NETMORPH_URL", service["url"])
+    monkeypatch.setenv("NETMORPH_KEY", json.loads((data_dir / "keys.json").read_text())["admin"])
+
+    exec(code, {"TINY": TINY})
+
+    assert "0 completed" in capsys.readouterr().out
+    assert (tmp_path / "exports" / "digits" / "predict.py").exists()
+    assert not any(one.get("outputs") for one in notebook["cells"])  # they would be out of date
 
 
 @pytest.fixture(scope="module")

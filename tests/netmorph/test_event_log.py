@@ -31,6 +31,12 @@ def test_the_log_of_a_search_has_every_event_in_the_order_of_time() -> None:
     ]
 
 
+def test_the_log_says_what_was_expected_of_a_trial() -> None:
+    predicted = TRIAL | {"predicted_mean": 0.925, "predicted_std": 0.011}
+    made = next(event_log.of_trial(predicted))
+    assert made["text"].endswith("add a skip from 3 to 7; expected 92.50 % ± 1.10 %")
+
+
 def test_the_log_of_an_extended_search_starts_with_its_first_trial() -> None:
     extended = SEARCH | {"started_at": "2026-01-02T10:08:00Z"}
     (start,) = [one for one in event_log.of_search(extended, [TRIAL]) if one["text"] == "started"]

@@ -60,8 +60,10 @@ def test_a_move_to_the_same_status_changes_nothing_and_an_illegal_one_is_a_confl
         searches.move_own(session, caller, search, SearchStatus.RUNNING)
         assert searches.version(session, caller, search) == before
         searches.move_own(session, caller, search, SearchStatus.STOPPED)
-        with pytest.raises(Conflict, match="is stopped; only one that is"):
+        with pytest.raises(Conflict, match="is stopped; only one that is pending or running can"):
             searches.move_own(session, caller, search, SearchStatus.PAUSED)
+        with pytest.raises(Conflict, match="can be resumed: extend its budget, then it runs on"):
+            searches.move_own(session, caller, search, SearchStatus.RUNNING)
 
 
 def test_the_database_refuses_values_that_are_not_numbers(world) -> None:

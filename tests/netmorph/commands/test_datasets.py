@@ -41,6 +41,26 @@ def test_a_table_is_described_column_by_column(ask, netmorph, service, tmp_path:
     assert ask("dataset", "describe", "customers")["description"] == made["description"]
 
 
+def test_a_data_set_is_shown_by_its_name_or_by_the_beginning_that_the_list_shows(
+    ask, netmorph, service, tmp_path: Path
+) -> None:
+    table = tmp_path / "shown.csv"
+    table.write_text("a,target\n" + "".join(f"{k * 7 % 11 / 4},{k % 2}\n" for k in range(40)))
+    made = ask("dataset", "add", table)
+    for text in (made["id"], made["id"][:8], "shown"):
+        assert ask("dataset", "show", text) == made
+    assert ask("dataset", "describe", made["id"][:8])["description"] == made["description"]
+    dry = ask("search", "--dataset", made["id"][:8], "--dry-run")
+    assert dry["dataset_id"] == made["id"]
+    where = ("--data-dir", service.directory)
+    shown = netmorph("dataset", "show", "shown", *where).stdout
+    assert f"id         {made['id']}" in shown
+    assert "'a': number" in shown
+    assert ask("dataset", "rm", made["id"][:8])["id"] == made["id"]
+    gone = refused(netmorph("dataset", "show", made["id"][:8], *where))
+    assert "netmorph dataset ls" in gone
+
+
 def test_a_file_that_is_no_data_set_is_an_error(netmorph, service, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"not a zip file")
     where = ("--data-dir", service.directory)

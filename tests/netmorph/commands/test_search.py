@@ -76,6 +76,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
         (["--dataset", "digits", "--keep-accuracy"], "add --root FILE"),
         (["--dataset", "digits", "--root", "absent.onnx"], "there is no file absent.onnx"),
+        (["--dataset", "digits", "--root", "absent"], "no file or folder absent; expected an ONNX"),
         (["--dataset", "digits", "--root", "weights.pt"], "expected an ONNX file"),
         (["--dataset", "digits", "--root", "m.onnx", "--root-mean", "a,b"], "--root-mean is 'a,b'"),
         (["--dataset", "digits", "--root", NOWHERE], f"there is no network {NOWHERE}"),

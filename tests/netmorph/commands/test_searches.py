@@ -16,6 +16,18 @@ def test_a_search_is_listed_and_shown(ask, search) -> None:
     assert isinstance(ask("trials", search["id"]), list)
 
 
+def test_a_search_that_is_found_by_its_name_has_its_time_left(ask, service) -> None:
+    with Client(service.url, service.key) as client:
+        made = client.create_search(
+            {"dataset": "digits", "budget": {"seconds": 600}, "name": "of ten minutes"}
+        )
+        while client.search(made["id"])["status"] == "pending":
+            client.changed_search(made)
+        for text in (made["id"], made["id"][:8], "of ten minutes", "last"):
+            assert 0 < ask("show", text)["seconds_left"] <= 600
+        client.delete(made["id"])
+
+
 def test_a_search_with_a_cost_is_shown_with_its_front(service, ask, netmorph) -> None:
     with Client(service.url, service.key) as client:
         made = client.create_search({"dataset": "digits", "budget": {"trials": 2}, "cost": "flops"})
@@ -123,6 +135,12 @@ def test_what_happened_to_a_search_is_printed(ask, netmorph, service, search) ->
     assert ask("logs", search["id"])[0]["trial"] is None
     without = netmorph("logs", search["id"], "--trial", 9, "--data-dir", service.directory)
     assert "the search has no trial 9" in refused(without)
+
+
+def test_the_lineage_of_a_search_without_a_value_says_what_to_do(netmorph, service, search) -> None:
+    where = (search["id"], "--data-dir", service.directory)
+    assert "give --trial" in refused(netmorph("lineage", *where))
+    assert "has no trial 7" in refused(netmorph("lineage", *where, "--trial", 7))
 
 
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:

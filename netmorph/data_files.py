@@ -1,0 +1,63 @@
+"""Arrays and data frames as files that the service takes as data sets."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet as parquet_files
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """The arrays as an npz file; the same arrays are the same bytes."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def parquet(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    file = io.BytesIO()
+    parquet_files.write_table(table, file)
+    return file.getvalue()
+
+
+def is_frame(given: Any) -> bool:
+    """Whether this is a data frame of pandas or polars, or a table of Arrow."""
+    is_known = hasattr(given, "to_arrow") or hasattr(given, "iloc")  # of polars, of pandas
+    return isinstance(given, pa.Table) or (is_known and hasattr(given, "columns"))
+
+
+def table_of(frame: Any) -> pa.Table:
+    """A data frame as an Arrow table.
+
+    Raises:
+        ValueError: it is no data frame, or a column holds values of no single type.
+    """
+    if not is_frame(frame):
+        raise ValueError(
+            f"found {type(frame).__name__}; expected a data frame of pandas or polars, or a table "
+            "of Arrow"
+        )
+    try:
+        if isinstance(frame, pa.Table):
+            return _plain(frame)
+        if hasattr(frame, "to_arrow"):  # polars
+            return _plain(frame.to_arrow())
+        return _plain(pa.Table.from_pandas(frame, preserve_index=False))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise mixed_types(error) from None
+
+
+def mixed_types(error: pa.ArrowException) -> ValueError:
+    """The error that says which column no table can hold."""
+    return ValueError(f"a column has no single type that a table can hold: {error}")
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table; categories as texts, as Parquet keeps no categories of numbers."""
+    for index, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(index, table.column_names[index], column.cast(pa.string()))
+    return table
