@@ -10,7 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db
 from api.controller.service import Controller
-from api.dashboard import dashboard_router, mount_static, show_unknown_paths
+from api.dashboard import dashboard_router, errors_as_pages, mount_static
 from api.edge import document, errors
 from api.edge.changes import Changes
 from api.edge.compression import Compression
@@ -82,8 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     connect(app, settings)
-    errors.install(app)
-    show_unknown_paths(app)
+    errors.install(app, errors_as_pages)
     for module in _ROUTERS:
         app.include_router(module.router, dependencies=[Depends(require_known_names)])
     app.include_router(health.router)  # probes may add to the address what they like

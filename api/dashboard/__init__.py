@@ -32,9 +32,9 @@ from api.dashboard import (
     worker_pages,
 )
 from api.dashboard.large_files import large_file
-from api.dashboard.rendering import show_unknown_paths
+from api.dashboard.rendering import errors_as_pages
 
-__all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
+__all__ = ["dashboard_router", "errors_as_pages", "mount_static"]
 
 #: Fixed addresses come before those with a variable part.
 _PARTS = (

@@ -1,5 +1,7 @@
 """Forms of pages: pause, resume, finish, stop, delete a search; upload a data set."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
@@ -11,14 +13,18 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from api.dashboard.pages import show_datasets
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_form import in_words
-from api.dashboard.visitors import SenderDep, UploadRoute
+from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
-from api.imports import import_file
-from api.schemas import ImageSide, Name, SplitSeed
-from api.store import budgets, searches
+from api.edge.operations import Operations
+from api.edge.preferences import prefers_async
+from api.edge.uploads import outliving
+from api.imports import OnStep, import_file
+from api.operation_states import OperationKind, OperationStatus
+from api.schemas import DatasetOut, ImageSide, Name, SplitSeed
+from api.store import budgets, operations, searches
 from core.data.files import ReadLimits
-from core.data.formats import ReadOptions
+from core.data.formats import FORMATS, ReadOptions
 from core.errors import NetmorphError
 
 router = APIRouter(route_class=PageRoute)
@@ -99,7 +105,10 @@ def upload(
     time: Text = "",
     split_seed: Text = "",
 ) -> Response:
-    """Import an uploaded file as a data set, and show how it was understood."""
+    """Import an uploaded file as a data set, and show how it was understood.
+
+    A script of the page prefers an answer before the import, and follows its steps.
+    """
     maker = request.app.state.sessions
     fields = {
         "name": name,
@@ -118,11 +127,17 @@ def upload(
         categories = tuple(one.strip() for one in category.split(",") if one.strip())
         options = ReadOptions(**checked.model_dump(exclude={"name"}), categories=categories)
         limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
-        made = import_file(maker, storage, visitor.caller, checked.name, file.file, options, limits)
+        carry_out = partial(
+            import_file, maker, storage, visitor.caller, checked.name,
+            options=options, limits=limits,
+        )  # fmt: skip
+        if prefers_async(request.headers):
+            return _begin(request, visitor, checked.name, file, carry_out)
+        made = carry_out(file=file.file)
     except ValidationError as error:
         errors = {str(one["loc"][0]): in_words(one["msg"]) for one in error.errors()}
     except NetmorphError as error:
-        errors = {_field_of(str(error)): str(error)}
+        errors = dict([_refused(str(error))])
     else:
         return RedirectResponse(f"/data-sets/{made.id}", HTTPStatus.SEE_OTHER)
     with unit_of_work(maker) as session:
@@ -132,9 +147,47 @@ def upload(
         )  # fmt: skip
 
 
-def _field_of(message: str) -> str:
-    """The field that a message of the import speaks of; that of the file where it names none."""
-    return next((field for words, field in _OF_FIELD.items() if words in message), "file")
+def _begin(
+    request: Request,
+    visitor: Visitor,
+    name: str,
+    file: UploadFile,
+    carry_out: Callable[..., DatasetOut],
+) -> Response:
+    """Begin the import of a file, which outlives the request, and say where its step is told."""
+    held = request.state.held
+    content = outliving(file, held)
+
+    def run(on_step: OnStep) -> UUID:
+        return carry_out(file=content, on_step=on_step).id
+
+    of_process: Operations = request.app.state.operations
+    begun = of_process.submit(
+        request, visitor.caller, run, held, kind=OperationKind.UPLOAD, name=name
+    )
+    return Response(None, HTTPStatus.ACCEPTED, {"Location": f"/ui/operations/{begun.id}"})
+
+
+@router.get("/ui/operations/{operation_id}")
+def operation_step(operation_id: UUID, visitor: VisitorDep, session: SessionDep) -> dict[str, str]:
+    """What an import does now; at its end the page that it leads to, or why and where it failed."""
+    one = operations.get(session, visitor.caller, operation_id)
+    if one.problem is not None:
+        field, message = _refused(str(one.problem["detail"]))
+        return {"field": field, "message": message}
+    if one.status is OperationStatus.RUNNING:
+        return {"step": one.step}
+    return {"page": f"/data-sets/{one.dataset_id}" if one.dataset_id else "/data-sets"}
+
+
+def _refused(message: str) -> tuple[str, str]:
+    """The field that a message of the import speaks of, else that of the file; and the message.
+
+    The page lists the formats: a message that has them all would fill the column of the form.
+    """
+    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
+    short = message.replace(known, "one of those that this page lists")
+    return next((field for words, field in _OF_FIELD.items() if words in short), "file"), short
 
 
 router.include_router(uploads)

@@ -1,6 +1,7 @@
 """Templates, and how values look on pages."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
@@ -9,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import plotly
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from api.edge.errors import STATUSES, http_problem, validation_detail
+from api.edge.errors import STATUSES, ErrorHandler, validation_detail
 from api.pictures.figures import CURVES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
@@ -80,29 +80,34 @@ class PageRoute(APIRoute):
 
 
 _TITLES: dict[int, str] = {HTTPStatus.UNPROCESSABLE_ENTITY: "Invalid request"}
-#: Errors that a browser sees as a page wherever they come from.
+#: What a visitor reads in place of the detail of the problem.
 _SHOWN: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is no page at this address",
     HTTPStatus.METHOD_NOT_ALLOWED: "there is no page at this address: a form sends to it",
     HTTPStatus.UNAUTHORIZED: "your session has ended: sign in again",
 }
+_KEPT = ("allow", "retry-after")  # headers of a problem that its page has, too
 
 
-def show_unknown_paths(app: FastAPI) -> None:
-    """Show a browser that asks for an unknown path the error page; others get the problem document.
+def errors_as_pages(handle: ErrorHandler) -> ErrorHandler:
+    """The handler of an error; a browser that asks for a page sees the problem as a page.
 
     Paths of the REST interface are left out: there also a browser gets the problem document.
     """
 
     def show(request: Request, error: Exception) -> Response:
+        problem = handle(request, error)
         is_browser = "text/html" in request.headers.get("accept", "")
-        status: int = getattr(error, "status_code", 0)
         is_rest = request.scope["path"].startswith("/v1/")
-        if is_browser and not is_rest and (detail := _SHOWN.get(status)) is not None:
-            return _error_page(request, status, detail)
-        return http_problem(request, error)
+        status = problem.status_code
+        if not is_browser or is_rest or status < HTTPStatus.BAD_REQUEST:
+            return problem
+        detail = _SHOWN.get(status) or json.loads(bytes(problem.body))["detail"]
+        answer = _error_page(request, status, detail)
+        answer.headers.update({k: problem.headers[k] for k in _KEPT if k in problem.headers})
+        return answer
 
-    app.add_exception_handler(StarletteHTTPException, show)
+    return show
 
 
 def _invalid(error: RequestValidationError) -> str:

@@ -8,7 +8,7 @@ import hmac
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
@@ -27,6 +27,7 @@ router = APIRouter(route_class=PageRoute)
 
 COOKIE = "netmorph_session"
 _FORM_KEY = b"netmorph form"
+_LONGEST_ADDRESS = 2000  # characters of an address to return to
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,27 @@ def get_visitor(request: Request) -> Visitor:
     """The person who views a page; others are led to the sign-in page and back."""
     visitor = _resolve(request)
     if visitor is None:
-        path = request.scope["path"]  # not of `request.url`: a wrong Host header is not parsed
-        if path.startswith("/ui/"):  # fetched by a page's script
+        if request.scope["path"].startswith("/ui/"):  # fetched by a page's script
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "your session has ended: sign in again")
-        target = quote(path)
-        location = "/sign-in" if target == "/" else f"/sign-in?next={target}"
+        target = _page_of(request)
+        location = "/sign-in" if target == "/" else f"/sign-in?next={quote(target)}"
         raise HTTPException(HTTPStatus.SEE_OTHER, "sign in", {"Location": location})
     request.state.visitor = visitor
     return visitor
+
+
+def _page_of(request: Request) -> str:
+    """The address of the requested page; of a form that of the page that sent it."""
+    if request.method in ("GET", "HEAD"):
+        path = quote(request.scope["path"])  # not of `request.url`: a wrong Host is not parsed
+        query = request.scope["query_string"].decode("latin-1")
+    else:
+        sender = request.headers.get("referer", "")
+        host = host_in(sender)
+        if host is None or host != request.headers.get("host"):
+            return "/"
+        path, query = urlsplit(sender)[2:4]
+    return f"{path}?{query}" if query and len(path) + len(query) < _LONGEST_ADDRESS else path
 
 
 def get_sender(
@@ -115,7 +129,7 @@ def sign_in_page(request: Request, next: str = "/") -> Response:
 def sign_in(
     request: Request,
     key: Annotated[str, Form(max_length=200)] = "",
-    next: Annotated[str, Form(max_length=500)] = "/",
+    next: Annotated[str, Form(max_length=_LONGEST_ADDRESS)] = "/",
 ) -> Response:
     """Open a session for a key: a new one each time, so that no earlier token stays in use."""
     check_origin(request)

@@ -77,11 +77,17 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {int(one): {"description": _SOME[one], "content": content} for one in statuses}
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
-    for kind, handler in _handlers().items():
-        app.add_exception_handler(kind, handler)
-    app.add_exception_handler(Exception, _unexpected)
+#: Answers an error.
+ErrorHandler = Callable[[Request, Exception], Response]
+
+
+def install(app: FastAPI, shown: Callable[[ErrorHandler], ErrorHandler] | None = None) -> None:
+    """Answer every error of the app with a problem document.
+
+    `shown` makes of a handler one that shows some callers a page instead.
+    """
+    for kind, handler in {**_handlers(), Exception: _unexpected}.items():
+        app.add_exception_handler(kind, shown(handler) if shown else handler)
 
 
 #: The errors of a route that `answer` can answer; any other one is a fault of the program.
@@ -103,7 +109,7 @@ def document_of(request: Request, error: Exception) -> dict[str, Any]:
     return found
 
 
-def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response]]:
+def _handlers() -> dict[type[Exception], ErrorHandler]:
     """The answer to each class of errors; the nearest class counts."""
     return {
         NetmorphError: _ours,

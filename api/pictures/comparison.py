@@ -11,13 +11,17 @@ from uuid import UUID
 from api.pictures import fronts
 from api.pictures.plots import (
     DASHES,
+    NO_VALUE,
     Theme,
     exact,
+    goodness,
     layout,
     of_costs,
     shortened,
+    span,
     ticks,
     whole_numbers,
+    without_points,
 )
 from api.schemas import SearchOut
 from api.store.trials import TrialPoint
@@ -115,8 +119,8 @@ def figure(
             data.append(_line(searches[index], curves[index], colour, DASHES[index], width))
     shape = layout(theme, "trial", f"best validation {metric} so far")
     shape["xaxis"] |= whole_numbers([trial for curve in curves.values() for trial in curve])
-    shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
-    return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
+    values = [value for curve in curves.values() for value in curve.values()]
+    return {"data": data, "layout": _fitted(shape, values, searches[shown[0]])}
 
 
 def fronts_figure(
@@ -136,8 +140,18 @@ def fronts_figure(
     ]  # fmt: skip
     shape = layout(theme, "parameters", f"validation {metric}")
     shape["xaxis"] |= of_costs([cost for line in data for cost in line["x"]])
-    shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
-    return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
+    values = [value for line in data for value in line["y"]]
+    return {"data": data, "layout": _fitted(shape, values, searches[shown[0]])}
+
+
+def _fitted(shape: dict[str, Any], values: Sequence[float], search: SearchOut) -> dict[str, Any]:
+    """The layout with an axis that fits the values: equal ones would have it reach 200 %."""
+    shape |= {"height": 380, "showlegend": True}
+    if not values:
+        return without_points(shape, NO_VALUE)
+    good = [goodness(value, search) for value in values]
+    shape["yaxis"] |= {"tickformat": ticks(search), "range": span(min(good), max(good), search)}
+    return shape
 
 
 def front_line(search: SearchOut, points: Sequence[TrialPoint], cost: Cost) -> dict[str, Any]:

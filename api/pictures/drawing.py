@@ -28,7 +28,7 @@ _BOX = (188, 30)  # width and height of a layer
 _GAP = (26, 16)
 _MARGIN = 12
 _LEAF, _LEVEL = 34, 124  # of the lineage tree: height of a leaf, width of a level
-_VALUE = 70  # from the middle of a dot to the end of its value
+_VALUE = 76  # from the middle of a dot to the end of its value
 _DOT = 13
 
 _SHORT = {
@@ -209,7 +209,7 @@ def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -
 
 
 def lineage_svg(trials: Sequence[Shown], search: SearchOut, given: bool = False) -> Markup:
-    """The tree of trials from parent to child, better ones darker; each links to its page.
+    """The tree of trials from parent to child, better ones in stronger colours, with links.
 
     `search` is theirs: it says how people read their values, and which are better; `given`: the
     search starts from a network of the user's.

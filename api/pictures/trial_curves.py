@@ -6,6 +6,8 @@ from typing import Any
 from api.pictures.plots import DASHES, Theme, exact, goodness, layout, span, ticks, whole_numbers
 from api.schemas import EpochOut, SearchOut, TrialOut
 
+_FEW = 3  # epochs that are shown in any case
+
 
 def figure(
     search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut], theme: Theme
@@ -37,6 +39,7 @@ def _settled(
     """What the axis has room for: the better half of the epochs of each trial with a value.
 
     A cold first epoch, or a trial that did not learn, would squeeze the curves that are compared.
+    Of few epochs all are shown: without the first one, little of the curve is left.
     """
     found: list[float] = []
     for trial in shown:
@@ -45,5 +48,6 @@ def _settled(
             for one in curves
             if one.trial_id == trial.id and one.validation_metric is not None
         )
-        found += values[len(values) // 2 :] if trial.value is not None else []
+        if trial.value is not None:
+            found += values[min(len(values) // 2, max(0, len(values) - _FEW)) :]
     return found

@@ -151,6 +151,12 @@ def why(reason: str, available_at: datetime, now: datetime, known: Capacity) -> 
         seconds = (available_at - now).total_seconds()
         because = f" ({reason})" if reason else ""
         return f"another attempt in {seconds:.0f} s{because}"
+    last = f"; its last attempt: {reason}" if reason else ""
+    return f"{_without_worker(known)}{last}"
+
+
+def _without_worker(known: Capacity) -> str:
+    """Why a trial that may start now is not trained yet."""
     if not known.live:
         return "no worker is connected: start one with netmorph up, or see the workers"
     if not known.free:

@@ -160,6 +160,8 @@ async function preview(form) {
 
 // A form with files is sent by a request that reports how far it is; without a script the browser sends it.
 const MIB = 1048576; // bytes
+const ACCEPTED = 202; // the status of an answer that comes before the import
+const FOLLOW = 500; // milliseconds between two questions for the step of an import
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -176,10 +178,10 @@ function upload(form) {
   const shown = form.querySelector(".upload");
   const [bar, said, percent, cancel] = ["progress", "[role=status]", "[data-percent]", "button"].map((one) => shown.querySelector(one));
   const request = new XMLHttpRequest();
-  const finish = (message) => {
+  const finish = (message, name) => {
     shown.hidden = true;
     setBusy(form, false);
-    if (message) showError(form, message);
+    if (message) showError(form, message, name);
   };
   request.upload.addEventListener("progress", (event) => {
     if (!event.lengthComputable) return;
@@ -190,19 +192,42 @@ function upload(form) {
     bar.removeAttribute("value"); // how long the service reads is not known
     percent.textContent = "";
     said.textContent = "The file has arrived; the service reads it.";
+    cancel.hidden = true; // the service goes on without the page
   });
-  request.addEventListener("load", () => { finish(); answered(form, request); });
+  request.addEventListener("load", () => {
+    if (request.status === ACCEPTED) follow(request.getResponseHeader("Location"), said, finish);
+    else { finish(); answered(form, request); }
+  });
   request.addEventListener("error", () => finish("The connection was lost before the file had arrived: send it again"));
   request.addEventListener("abort", () => finish("The upload was cancelled"));
   cancel.onclick = () => request.abort();
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "text/html");
+  if ("async" in form.dataset) request.setRequestHeader("Prefer", "respond-async");
   request.send(new FormData(form));
   setBusy(form, true);
   bar.value = 0;
   percent.textContent = "";
+  cancel.hidden = false;
   shown.hidden = false;
   said.textContent = "Uploading";
+}
+
+// The file is imported after the answer: says each step, and at the end opens the data set.
+async function follow(address, said, finish) {
+  for (;;) {
+    const answer = await fetch(address, { cache: "no-store" }).catch(() => null); // asks again
+    if (answer?.status === 401) { location.reload(); return; }
+    if (answer?.status === 404) { finish("The service has forgotten this import: reload the page to see whether it has ended"); return; }
+    if (answer?.ok) {
+      const now = await answer.json();
+      if (now.page) { location.href = now.page; return; }
+      if (now.message) { finish(now.message, now.field); return; }
+      const text = `The file has arrived: ${now.step}. The import goes on if you leave this page.`;
+      if (said.textContent !== text) said.textContent = text;
+    }
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW));
+  }
 }
 
 function setBusy(form, busy) {
@@ -227,13 +252,14 @@ function answered(form, request) {
   (again.querySelector("[aria-invalid]") ?? again.querySelector("input")).focus();
 }
 
-function showError(form, message) {
-  const field = form.querySelector("input[type=file]");
+function showError(form, message, name) {
+  const field = form.elements.namedItem(name ?? "") ?? form.querySelector("input[type=file]");
   const error = Object.assign(document.createElement("span"), { className: "error", id: `${field.name}-error`, textContent: message });
   error.setAttribute("role", "alert");
   field.setAttribute("aria-invalid", "true");
   field.setAttribute("aria-describedby", error.id);
-  field.closest("label").after(error);
+  (field.closest(".pair") ?? field.closest("label")).after(error);
+  field.closest("details")?.setAttribute("open", "");
   field.focus();
 }
 

@@ -15,6 +15,7 @@ from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
+from tests.api.background import Gate
 from tests.api.store.reports import LEASE
 from tests.browser import chromium, page_of
 
@@ -163,6 +164,24 @@ def test_an_upload_shows_its_progress_and_keeps_name_and_file_where_it_is_refuse
 
     page.get_by_label("Target column").fill("c")
     page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
+
+
+def test_an_upload_shows_the_steps_of_its_import(page: Page, visitor: Any, gate: Gate) -> None:
+    sign_in(page, visitor.key)
+    page.goto("/data-sets")
+    page.get_by_label("Name", exact=True).fill("my table")
+    page.get_by_label("File,").set_input_files(
+        {"name": "t.csv", "mimeType": "text/csv", "buffer": TABLE}
+    )
+    page.get_by_label("Target column").fill("c")
+    page.get_by_role("button", name="Upload").click()
+    gate.wait_for_entry()
+    said = page.locator(".upload").get_by_role("status")
+    expect(said).to_contain_text("The file has arrived: reading the file.")
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(page.get_by_role("button", name="Upload")).to_be_disabled()
+    gate.open.set()
     expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
 
 

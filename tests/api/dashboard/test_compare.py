@@ -53,8 +53,21 @@ def test_searches_that_differ_in_their_seed_have_a_median_and_a_band(visitor, th
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_searches_without_values_are_drawn_too(visitor, world, theme):
     ids = [world.search(visitor.caller) for _ in "12"]
-    path = f"/ui/compare/figure?{query(ids)}&theme={theme}"
-    assert visitor.http.get(path).status_code == 200
+    for name in ("figure", "fronts"):
+        path = f"/ui/compare/{name}?{query(ids)}&theme={theme}"
+        layout = visitor.http.get(path).json()["layout"]
+        assert layout["annotations"][0]["text"] == "No trial has a value."
+        assert layout["yaxis"]["visible"] is False
+
+
+@pytest.mark.parametrize("name", ["figure", "fronts"])
+def test_equal_values_are_compared_on_an_axis_that_fits_them(visitor, world, name):
+    ids = [world.search(visitor.caller, seed=seed) for seed in (1, 2)]
+    for search_id in ids:
+        world.trial(search_id, value=0.97)
+    path = f"/ui/compare/{name}?{query(ids)}"
+    low, high = visitor.http.get(path).json()["layout"]["yaxis"]["range"]
+    assert 0.95 < low < 0.97 < high < 1
 
 
 def test_only_two_to_five_searches_of_ones_own_are_compared(visitor, person, world, three):

@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import time
 
+import httpx
 import numpy as np
 from PIL import Image
 from sqlalchemy import text
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from api.models import Search
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Budget, Training
+from tests.api.background import ASYNC, npz
 from tests.api.visitors import enter, fields_in, token
 
 FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
@@ -77,6 +80,43 @@ def test_a_data_set_is_uploaded_and_a_wrong_one_refused(visitor):
     page = visitor.http.get("/data-sets").text
     assert "&lt;b&gt;mine" in page
     assert "<b>" not in page
+
+
+def test_an_upload_whose_page_prefers_it_is_imported_after_the_answer(visitor, person, gate):
+    form = {"token": token(visitor.http), "name": "mine"}
+
+    def upload(content: bytes, **changes: str):
+        files = {"file": ("x", content)}
+        return visitor.http.post("/ui/datasets", data=form | changes, files=files, headers=ASYNC)
+
+    answer = upload(npz())
+    assert (answer.status_code, answer.content) == (202, b"")
+    gate.wait_for_entry()
+    step = answer.headers["location"]
+    assert visitor.http.get(step).json() == {"step": "reading the file"}
+    other = person()
+    assert enter(other.http, other.key).status_code == 303
+    assert other.http.get(step).status_code == 404
+    gate.open.set()
+    done = followed(visitor.http, step)
+    assert "How it was understood" in visitor.http.get(done["page"]).text
+
+    failed = followed(visitor.http, upload(npz(), layout="NHWC").headers["location"])
+    assert failed["field"] == "layout"
+    assert "as layout 'NHWC'" in failed["message"]
+    assert followed(visitor.http, upload(b"none").headers["location"]) == {
+        "field": "file",
+        "message": "the file is of no known format; expected one of those that this page lists",
+    }
+    assert upload(npz(), image_side="0").status_code == 422  # what is known before is said at once
+
+
+def followed(http: httpx.Client, step: str) -> dict[str, str]:
+    """The end of an import, as the script of the page waits for it."""
+    deadline = time.monotonic() + 20
+    while "step" in (found := http.get(step).json()):
+        assert time.monotonic() < deadline
+    return found
 
 
 def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):

@@ -24,7 +24,7 @@ def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
     world.trial(paused)
     later = world.trial(mine, reason="its worker <died>")
     world.set(Trial, later, available_at=datetime.now(UTC) + timedelta(seconds=50))
-    world.trial(mine)
+    world.trial(mine, reason="its worker <died>")
 
     def rows(page: str) -> list[list[str]]:
         body = page[page.index("<tbody>") :]
@@ -36,6 +36,7 @@ def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
     assert [row[2] for row in found] == ["trial 1", "trial 0", "trial 0"]
     assert str(other) not in visitor.http.get("/ui/queue").text
     assert found[0][4].startswith("no worker is connected")
+    assert found[0][4].endswith("; its last attempt: its worker &lt;died&gt;")
     assert re.fullmatch(r"another attempt in \d\d s \(its worker &lt;died&gt;\)", found[1][4])
     assert found[2][4] == "its search is paused"
 

@@ -4,9 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, HTTPException
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import TimeoutError
 
 from api.dashboard import rendering
-from api.dashboard.rendering import size, spread, task_words
+from api.dashboard.rendering import errors_as_pages, size, spread, task_words
+from api.edge import errors
 from api.schemas import SearchOut
 from api.store import searches
 from core.protocol.states import SearchStatus
@@ -125,3 +129,34 @@ def shown(world: Any, visitor: Any, search_id: Any) -> Any:
     """The search as its owner sees it."""
     with world.sessions.begin() as session:
         return searches.get(session, visitor.caller, search_id)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (OSError(28, "No space left on device"), 503, "Storage does not work at the moment"),
+        (TimeoutError(), 503, "The database does not answer at the moment"),
+        (HTTPException(429, "wait <a> little"), 429, "Wait &lt;a&gt; little"),
+        (RuntimeError("no detail"), 500, "Internal error: the log has the details under request"),
+    ],
+)
+def test_a_browser_sees_any_error_as_a_page_and_a_program_as_a_problem(
+    error: Exception, status: int, words: str
+) -> None:
+    app = FastAPI()
+    errors.install(app, errors_as_pages)
+
+    @app.get("/v1/things")
+    @app.get("/things")
+    def fail() -> None:
+        raise error
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        seen = client.get("/things", headers={"Accept": "text/html,*/*;q=0.8"})
+        read = client.get("/things")
+        rest = client.get("/v1/things", headers={"Accept": "text/html"})
+    assert (seen.status_code, read.status_code, rest.status_code) == (status, status, status)
+    assert seen.headers["content-type"].startswith("text/html")
+    assert words in seen.text
+    assert read.headers["content-type"] == rest.headers["content-type"] == errors.MEDIA_TYPE
+    assert seen.headers.get("retry-after") == read.headers.get("retry-after")

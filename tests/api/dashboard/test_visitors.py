@@ -1,6 +1,8 @@
 """Who is signed in to the dashboard, and which forms count."""
 
 import re
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +21,33 @@ def test_a_page_redirects_to_the_sign_in_and_back(person):
     back = enter(user.http, user.key, next="/workers")
     assert back.headers["location"] == "/workers"
     assert user.http.get("/workers").status_code == 200
+
+
+def test_the_way_back_from_the_sign_in_keeps_what_the_page_showed(visit, person):
+    address = "/searches/a%20b?tab=trials&text=a%26b%20%C3%BC&sort=-value"
+    location = visit().get(address).headers["location"]
+    (back,) = parse_qs(urlsplit(location).query)["next"]
+    assert back == address
+    user = person()
+    assert enter(user.http, user.key, next=back).headers["location"] == address
+    longest = visit().get(f"/workers?x={'y' * 5000}").headers["location"]
+    assert longest == "/sign-in?next=/workers"
+
+
+@pytest.mark.parametrize(
+    ("referer", "location"),
+    [
+        ("{host}/searches/1?tab=manage", "/sign-in?next=/searches/1%3Ftab%3Dmanage"),
+        ("http://evil.example/searches/1", "/sign-in"),
+        ("http://[", "/sign-in"),
+        ("", "/sign-in"),
+    ],
+)
+def test_a_form_sent_after_the_end_of_the_session_leads_back_to_its_page(visit, referer, location):
+    client = visit()
+    headers = {"Referer": referer.format(host=str(client.base_url).rstrip("/"))}
+    answer = client.post(f"/searches/{uuid4()}/pause", headers=headers)
+    assert (answer.status_code, answer.headers["location"]) == (303, location)
 
 
 @pytest.mark.parametrize(

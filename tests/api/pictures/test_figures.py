@@ -260,6 +260,11 @@ def test_compared_curves_are_not_squeezed_by_a_cold_start_or_a_trial_that_did_no
     assert 0.95 < low < 0.98 < 0.99 < high
     nothing = trial_curves.figure(search, [other], curves, THEMES["light"])
     assert "range" not in nothing["layout"]["yaxis"]
+    few = [one for one in curves if one.trial_id == trial.id][:2]
+    low, high = trial_curves.figure(search, [trial], few, THEMES["light"])["layout"]["yaxis"][
+        "range"
+    ]
+    assert low < 0.1 < 0.97 < high, "of two epochs both are seen"
 
 
 def test_a_metric_is_written_as_its_task_type_says(watched):
