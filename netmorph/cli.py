@@ -5,6 +5,7 @@ Results go to the standard output, progress and errors to the standard error. Ex
 """
 
 import json
+import signal
 import sys
 from importlib import metadata
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ from netmorph.commands.trials import trial
 from netmorph.commands.webhooks import webhooks
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest, in_words
+from netmorph.interruption import interrupted_by
 
 _AS_JSON = "netmorph.as_json"  # in the context: whether errors are printed as JSON
 _HELP = "\n\n".join(
@@ -140,5 +142,6 @@ app.command()(setup.doctor)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a command that is told to end removes its temporary files first."""
+    with interrupted_by(signal.SIGTERM, signal.SIGHUP):
+        app()

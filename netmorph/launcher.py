@@ -4,9 +4,8 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import psutil
 
@@ -14,6 +13,7 @@ from netmorph import processes
 from netmorph.data_directory import DataDirectory
 from netmorph.embedded import family_of
 from netmorph.errors import LaunchError
+from netmorph.interruption import interrupted_by
 from netmorph.local_service import LocalService, require_packages
 from netmorph.supervisor import ProcessSupervisor
 
@@ -53,7 +53,7 @@ def run(service: LocalService, *, while_used: bool, announce: Callable[[Running]
 def _serve(service: LocalService, *, while_used: bool, announce: Callable[[Running], None]) -> None:
     directory = service.directory
     supervisor = ProcessSupervisor(lambda records: directory.write("children.json", records))
-    with contextlib.ExitStack() as locks, _interrupted_by_signals():
+    with contextlib.ExitStack() as locks, interrupted_by(*_STOP_SIGNALS):
         try:
             service.start(supervisor)
             directory.write("service.json", {"url": service.url, "pid": os.getpid()})
@@ -117,27 +117,6 @@ def end_leftovers(directory: DataDirectory) -> None:
     processes.end(reversed(leftovers), how=signal.SIGTERM, grace=10.0)
     directory.remove("service.json")
     directory.remove("children.json")
-
-
-@contextlib.contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """Raise KeyboardInterrupt for each signal that asks this process to end."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [n for n in _STOP_SIGNALS if n != signal.SIGHUP or not _ignores_hangup()]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ignores_hangup() -> bool:
-    """Whether the service outlives its terminal, as with nohup."""
-    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def _ignore_signals() -> None:

@@ -14,7 +14,12 @@ from core.data.datasets import Arrays
 from core.data.layouts import Layout
 from core.data.split_words import test_split_in_words
 from core.data.splits import class_counts
-from core.data.statistics import ChannelStatistics
+from core.data.statistics import (
+    ChannelStatistics,
+    constant_in_words,
+    range_in_words,
+    varies_by_rounding,
+)
 from core.data.tables.encoding import Learned
 from core.protocol.contracts import DatasetSpec, Finite, Message, SplitKind
 
@@ -139,7 +144,7 @@ def describe(
         warnings=(),
         summary=(),
     )
-    more = (*warnings, *_warnings(facts, spec))
+    more = (*warnings, *_warnings(facts, spec, train.constant))
     return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
 
 
@@ -239,18 +244,22 @@ class _Read:
 
     least: float
     greatest: float
+    constant: tuple[int, ...]  # the channels that do not vary
     digests: Sequence[bytes]  # of each example
 
 
 def _read(x: NDArray[Any]) -> _Read:
     """The range and the digests of examples, block by block: they may be larger than memory."""
     ranges, digests = [], []
+    axes = (0, *range(2, x.ndim))
     for one in scratch.blocks(x):
         block = np.ascontiguousarray(x[one])
-        ranges.append((block.min(), block.max()))
+        ranges.append((block.min(axis=axes), block.max(axis=axes)))
         digests += [_digest(example) for example in block]
-    low, high = np.array(ranges).T
-    return _Read(float(low.min()), float(high.max()), digests)
+    found = np.array(ranges, np.float64)  # (blocks, 2, channels)
+    low, high = found[:, 0].min(axis=0), found[:, 1].max(axis=0)
+    constant = np.flatnonzero(varies_by_rounding(low, high, x.dtype))
+    return _Read(float(low.min()), float(high.max()), tuple(constant.tolist()), digests)
 
 
 def _digest(example: NDArray[Any]) -> bytes:
@@ -261,7 +270,7 @@ def _digest(example: NDArray[Any]) -> bytes:
 
 
 def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
-    values = f"{facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})"
+    values = f"{range_in_words(facts.least, facts.greatest)} ({facts.values}, kept as {spec.dtype})"
     return (
         f"{sum(split.examples for split in facts.splits):,} {_data(facts, spec)}",
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
@@ -336,8 +345,8 @@ def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
 def _numbers(targets: Sequence[TargetFacts]) -> str:
     """The numbers to predict, in words."""
     words = "; ".join(
-        f"{one.name} from {one.least:g} to {one.greatest:g}, mean {one.mean:.4g}, standard "
-        f"deviation {one.std:.4g}"
+        f"{one.name} from {range_in_words(one.least, one.greatest)}, mean {one.mean:.4g}, "
+        f"standard deviation {one.std:.4g}"
         for one in targets[:_NAMED]
     )
     more = "; …" if len(targets) > _NAMED else ""
@@ -356,8 +365,10 @@ def _examples(kind: str, shape: tuple[int, ...], *, are_padded: bool) -> str:
     return f"vectors of {shape[0]} features"
 
 
-def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
-    """What the numbers say about possible faults of the data."""
+def _warnings(
+    facts: DatasetDescription, spec: DatasetSpec, constant: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What the numbers say about possible faults of the data; some channels are constant."""
     train, test = facts.splits[0], facts.splits[-1]
     found: list[str] = []
     repeated = facts.repetitions
@@ -392,6 +403,8 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(f"no test example is of class {', '.join(missing[:_NAMED])}")
     if facts.least == facts.greatest:
         found.append("all values are equal: nothing can be learned from them")
+    elif constant and spec.table is None and spec.text is None:
+        found.append(constant_in_words(constant, spec.input_shape))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ Notation
     unit  the power of two above a channel's range: dividing by it is exact, shape (channels,)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +24,9 @@ _LEAST_RANGE = 1e-290  # so is one with a smaller range: it could not be divided
 _LOST = 1e-4  # of a standard deviation: a rounding error that does no harm
 _FLOAT32_ERROR = 2.0**-24, 2.0**-150  # of rounding to float32: relative, and near zero
 _FLOAT32_SIZES = 1e-37, 1e37  # of standard deviations and values that float32 can compute with
+_NAMED = 10  # constant channels, at most
+_DIGITS = 6  # of the ends of a range, where they are enough to tell them apart
+_MOST_DIGITS = 17  # of a float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,7 @@ class ChannelStatistics:
         std = unit * np.sqrt(
             _mean(x, indices, on_block, lambda block: np.square(_relative(block, mean, per_unit)))
         )
-        rounding = _ROUNDING * _precision(x.dtype) * np.maximum(-low, high)
-        is_constant = high - low <= np.maximum(rounding, _LEAST_RANGE)
+        is_constant = varies_by_rounding(low, high, x.dtype)
         return cls(np.where(is_constant, low, mean), np.where(is_constant, 0.0, std), low, high)
 
     @classmethod
@@ -84,6 +86,38 @@ class ChannelStatistics:
         least, most = _FLOAT32_SIZES
         is_precise = (error <= _LOST * self.std) & (self.std >= least) | (self.std == 0)
         return bool((is_precise & (size <= most)).all())
+
+
+def varies_by_rounding(low: Vector, high: Vector, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Which channels count as constant: their values, of this type, are equal but for rounding."""
+    rounding = _ROUNDING * _precision(dtype) * np.maximum(-low, high)
+    return np.asarray(high - low <= np.maximum(rounding, _LEAST_RANGE))
+
+
+def constant_in_words(constant: Sequence[int], shape: Sequence[int]) -> str:
+    """Which channels or features no network can learn from; empty where there are none.
+
+    `shape` is that of an example.
+    """
+    if not constant:
+        return ""
+    noun = "feature" if len(shape) == 1 else "channel"
+    named = ", ".join(str(channel) for channel in constant[:_NAMED])
+    more = f" and {len(constant) - _NAMED} more" if len(constant) > _NAMED else ""
+    return (
+        f"{noun}{'s' * (len(constant) > 1)} {named}{more} of {shape[0]}, counted from 0, cannot be "
+        "learned from: the same value in all training examples"
+    )
+
+
+def range_in_words(low: float, high: float) -> str:
+    """The two ends of a range, with as many digits as tell them apart."""
+    digits = _DIGITS
+    while low != high and digits < _MOST_DIGITS and f"{low:.{digits}g}" == f"{high:.{digits}g}":
+        digits += 1
+    if digits > _DIGITS:  # the one that differs may be rounded
+        digits = min(digits + 2, _MOST_DIGITS)
+    return f"{low:.{digits}g} to {high:.{digits}g}"
 
 
 def _range(x: NDArray[Any], indices: Indices | None, on_block: OnBlock) -> tuple[Vector, Vector]:

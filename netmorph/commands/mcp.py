@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -35,4 +36,6 @@ def mcp(
         raise ClientError(f"there is no folder {folder}: create it, or give another --folder")
     server = importlib.import_module("netmorph.commands.mcp_server")
     tools = importlib.import_module("netmorph.commands.mcp_tools")
+    # As an interrupt, it would wait for the thread that reads the input, which goes on reading.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     server.serve(tools.Tools(lambda: connect(service), folder.absolute()))

@@ -3,13 +3,11 @@
 import contextlib
 import json
 import re
-import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -260,7 +258,7 @@ def search(
         with service.on_demand(workers=0) as running:
             _preview(running, request, as_json=as_json)
         return
-    with _terminated_is_interrupted(), service.on_demand(workers=workers) as running:
+    with service.on_demand(workers=workers) as running:
         code = _run(running, request, sign_in=service.sign_in_hint(), as_json=as_json)
     raise typer.Exit(code)
 
@@ -440,17 +438,3 @@ def _interrupted(running: Running, created: Search, out: Console, *, as_json: bo
             f"the search is {current['status']}: netmorph show {current['id']}", soft_wrap=True
         )
     return 130
-
-
-@contextlib.contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

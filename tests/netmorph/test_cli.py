@@ -1,11 +1,18 @@
 """The command line: wrong usage, and missing packages named before any file is made."""
 
+import contextlib
+import json
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tests.netmorph.conftest import NETMORPH, clean_environment
 
 PROGRAM = """
 import sys
@@ -72,3 +79,46 @@ def test_the_program_knows_its_version_its_exit_codes_and_completion() -> None:
     help_text = " ".join(printed("--help").split())
     assert "2 wrong usage, 130" in help_text
     assert "--install-completion" in help_text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_stopped_command_removes_its_temporary_files(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    temporary, folder = tmp_path / "temporary", tmp_path / "pets" / "cat"
+    temporary.mkdir()
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(b"an image")
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(60)
+        url = f"http://127.0.0.1:{service.getsockname()[1]}"
+        command = [*NETMORPH, "dataset", "add", folder.parent, "--url", url, "--key", "any"]
+        environment = clean_environment() | {"TMPDIR": str(temporary)}
+        with (
+            subprocess.Popen(
+                command,
+                env=environment,
+                stderr=subprocess.PIPE,
+                preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+            ) as process,
+            upload_begun(service),
+        ):
+            assert [*temporary.iterdir()]
+            process.send_signal(number)
+            assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 130
+    assert not [*temporary.iterdir()]
+
+
+@contextlib.contextmanager
+def upload_begun(service: socket.socket) -> Iterator[None]:
+    """Say what a service takes, and wait until an upload begins; it is not answered."""
+    connection, _ = service.accept()
+    with connection, connection.makefile("rb") as request:
+        while request.readline().strip():
+            pass
+        rules = json.dumps({"max_upload_bytes": 2**20}).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(rules)}"
+        connection.sendall(head.encode() + b"\r\n\r\n" + rules)
+        assert request.readline().startswith(b"POST /v1/datasets")
+        yield

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from core.data import datasets
 from core.data.datasets import Arrays
 from core.data.scratch import OnBlock, nothing
+from core.data.statistics import constant_in_words
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.memory import fits
-from worker.trainer.data.normalisation import TOKENS, Normalisation, constant_in_words
+from worker.trainer.data.normalisation import TOKENS, Normalisation
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.networks.compute import Compute
@@ -177,10 +178,8 @@ def _loss(job: TrainJob, arrays: Arrays, targets: TargetScale | None) -> Abstrac
 
 def _warn_of_constant(job: TrainJob, normalisation: Normalisation) -> None:
     """Name the channels that do not vary in the worker's log."""
-    if normalisation.constant:
-        logger.warning(
-            "data set %s: %s", job.dataset_name, constant_in_words(job.dataset_spec, normalisation)
-        )
+    if words := constant_in_words(normalisation.constant, job.dataset_spec.input_shape):
+        logger.warning("data set %s: %s", job.dataset_name, words)
 
 
 def _split(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.statistics import range_in_words
 from core.data.tables.cells import NUMBER, shown
 from core.data.tables.table import Column, Numbers, Texts
 from core.protocol.contracts import ColumnSpec
@@ -97,7 +98,8 @@ def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
     spec = ColumnSpec(name=name, kind=kind, fill=median, missing=missing >= RARE)
     if column.is_date:
         return Learned(name, spec, "its cells are dates: days since 1970" + _filled(missing))
-    found = f"{'integers' if is_whole else 'numbers'} from {distinct[0]:g} to {distinct[-1]:g}"
+    noun = "integers" if is_whole else "numbers"
+    found = f"{noun} from {range_in_words(distinct[0], distinct[-1])}"
     return Learned(name, spec, found + _few(is_whole, distinct) + _filled(missing))
 
 

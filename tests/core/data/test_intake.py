@@ -109,6 +109,9 @@ def test_repeated_examples_are_counted() -> None:
     [
         ({"y": np.repeat([0, 1], [5, 55])}, "class '1' has 44 training examples, class '0' 4"),
         ({"x": np.zeros((60, 4))}, "all values are equal"),
+        ({"x": np.c_[noise(3), np.full(60, 0.1)]}, "feature 3 of 4, counted from 0, cannot be"),
+        ({"x": np.stack([X, X * 0 + 7], 3)}, "channel 1 of 2, counted from 0, cannot be learned"),
+        ({"x": np.full((60, 2), [1, 2])}, "features 0, 1 of 2, counted from 0, cannot be learned"),
         ({"x": noise(784)}, "give them as x.reshape(-1, 28, 28)"),
         (
             {"x": noise(3072)},

@@ -7,7 +7,7 @@ from math import isqrt
 import numpy as np
 import pytest
 
-from core.data.statistics import ChannelStatistics
+from core.data.statistics import ChannelStatistics, constant_in_words, range_in_words
 
 
 def exact_mean_and_std(values: np.ndarray) -> tuple[float, float]:
@@ -96,3 +96,26 @@ def test_statistics_need_little_memory_beside_the_data(dtype: type) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4e6  # bytes; x has 6 or 25 million
+
+
+def test_constant_channels_are_named_few_of_many() -> None:
+    assert constant_in_words(range(13), (14,)) == (
+        "features 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more of 14, counted from 0, cannot be learned "
+        "from: the same value in all training examples"
+    )
+    assert constant_in_words([2], (3, 8, 8)).startswith("channel 2 of 3, counted from 0, cannot")
+    assert constant_in_words([], (3, 8, 8)) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.0, 255.0, "0 to 255"),
+        (7.0, 7.0, "7 to 7"),
+        (99999996.31, 100000005.9, "99999996.31 to 100000005.9"),
+        (-1e15 - 0.5, -1e15, "-1000000000000000.5 to -1000000000000000"),
+        (1.0, float(np.nextafter(1, 2)), "1 to 1.0000000000000002"),
+    ],
+)
+def test_the_ends_of_a_range_can_be_told_apart(low: float, high: float, words: str) -> None:
+    assert range_in_words(low, high) == words

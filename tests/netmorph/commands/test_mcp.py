@@ -1,6 +1,8 @@
 """`netmorph mcp`, called by the client of the official SDK through real pipes."""
 
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from netmorph.data_directory import DataDirectory
 from netmorph.errors import ClientError, Unreachable
 from netmorph.target import Target
 from tests.netmorph import samples
+from tests.netmorph.conftest import NETMORPH
 from tests.waiting import wait_for
 
 ARCHITECTURE = """{"version": 1, "nodes": [
@@ -122,6 +125,30 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
         assert "is running" in await call("extend_search", search=search, trials=1)
 
     with_tools(service.directory, folder, use)
+
+
+def test_a_signal_ends_it_while_its_input_is_open(tmp_path) -> None:
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-03-26",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    command = [*NETMORPH, "mcp", "--folder", tmp_path, "--url", "http://127.0.0.1:1", "--key", "k"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            process.stdin.write(json.dumps(hello).encode() + b"\n")
+            process.stdin.flush()
+            assert b"result" in process.stdout.readline()
+            process.terminate()
+            assert process.wait(60) == -signal.SIGTERM
+        finally:
+            process.kill()
 
 
 def test_a_missing_folder_or_service_is_named(tmp_path) -> None:

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from core.data.scratch import OnBlock, nothing
 from core.data.statistics import ChannelStatistics
-from core.protocol.contracts import DatasetSpec
 
-_NAMED = 10  # constant channels, at most
 _DARKEST = 3.0  # standard deviations between the mean and what lies beyond the border of an image
 
 
@@ -62,17 +60,3 @@ class Normalisation:
 
 #: Of token numbers, which stay as they are.
 TOKENS = Normalisation(mean=(0.0,), std=(1.0,))
-
-
-def constant_in_words(spec: DatasetSpec, normalisation: Normalisation) -> str:
-    """Which channels or features no network can learn from; empty where there are none."""
-    constant = normalisation.constant
-    if not constant:
-        return ""
-    noun = "feature" if len(spec.input_shape) == 1 else "channel"
-    named = ", ".join(str(channel) for channel in constant[:_NAMED])
-    more = f" and {len(constant) - _NAMED} more" if len(constant) > _NAMED else ""
-    return (
-        f"{noun}{'s' * (len(constant) > 1)} {named}{more} of {spec.input_shape[0]}, counted from "
-        "0, cannot be learned from: the same value in all training examples"
-    )

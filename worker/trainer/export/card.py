@@ -6,6 +6,7 @@ After Mitchell et al. 2019, arXiv:1810.03993.
 from collections.abc import Mapping
 
 from core.data.split_words import test_split_in_words, validation_split_in_words
+from core.data.statistics import constant_in_words
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
 from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
@@ -13,7 +14,7 @@ from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import AbstractTask
 from core.tasks.multi_label import THRESHOLD
-from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.detail import TestDetail
 from worker.trainer.export.detail_card import detail_section
@@ -223,7 +224,7 @@ def _axes(spec: DatasetSpec) -> str:
 
 def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:
     """A warning about channels that do not vary."""
-    words = constant_in_words(job.dataset_spec, normalisation)
+    words = constant_in_words(normalisation.constant, job.dataset_spec.input_shape)
     return [f"**Warning:** {words}.", ""] if words else []
 
 
