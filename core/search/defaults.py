@@ -44,7 +44,8 @@ PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
-MOST_NETWORKS, PASSES_A_NETWORK = 4, 140  # of an ensemble, where time is plentiful
+MOST_NETWORKS = 4  # of an ensemble, where time is plentiful
+PASSES_OF_TWO, PASSES_OF_ANOTHER = 200, 140  # epochs in all: for two networks, for each further one
 SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
 PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
@@ -55,6 +56,7 @@ BACKWARD = 3  # cost of a training step, in forward passes
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
+KINDS = {"morphisms", "without_layers"}  # bounds that do not limit a size
 
 
 def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
@@ -306,13 +308,16 @@ def alternatives_tried(
 def networks(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:
     """How many networks are exported as one, at most.
 
-    One, unless there is time for more epochs than a single network can use: beyond a hundred or
-    two it gets no better, while several networks do. One also where the user wants a small network.
+    One, unless there is time for more epochs than a single network can use: beyond a hundred it
+    hardly gets better, while several networks do. One also where the user wants a small network.
     """
     if config.training.ensemble is not None:
         return config.training.ensemble
-    wants_small = config.cost is not None or config.bounds is not None
+    bounded = set() if config.bounds is None else config.bounds.model_fields_set
+    wants_small = config.cost is not None or bounded - KINDS
     if config.budget.seconds is None or wants_small or config.training.final_weights == "fresh":
         return 1
     passes = passes_in_time(config, spec, slowness)
-    return max(1, min(MOST_NETWORKS, int(passes / PASSES_A_NETWORK)))
+    if passes < PASSES_OF_TWO:
+        return 1
+    return min(MOST_NETWORKS, 2 + int((passes - PASSES_OF_TWO) / PASSES_OF_ANOTHER))

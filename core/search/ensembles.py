@@ -7,6 +7,7 @@ the last dense layers are divided by the number of networks, and a layer adds th
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from core.errors import InvalidArchitecture
@@ -22,6 +23,7 @@ from core.search.race import ranked
 
 #: More than any network has: for quantities without a bound.
 _ANY = 2**62
+_JOINT_BOUNDS = frozenset({"parameters", "flops", "memory", "latency", "without_layers"})
 
 
 def joined(architectures: Sequence[Architecture]) -> Architecture:
@@ -106,7 +108,8 @@ def members_of(
 
     The best of each root come first, as networks of different roots differ most; then the best of
     the others. No architecture comes twice. The joint network keeps to the bounds that were given
-    on parameters, FLOPs, memory and latency; bounds chosen for the data are meant for one network.
+    on parameters, FLOPs, memory, latency and kinds of layers (it has an `Add`); bounds chosen for
+    the data are meant for one network.
     """
     bounds = _bounds(trials, given)
     found: list[PastTrial] = []
@@ -139,9 +142,9 @@ def _by_root(chosen: Sequence[PastTrial], trials: Sequence[PastTrial]) -> Iterat
 
 def _bounds(trials: Sequence[PastTrial], given: Bounds | None) -> Bounds:
     """Only the given bounds on the joint network, with the measured speed of the workers."""
-    limits = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
+    limits: dict[str, Any] = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
     if given is not None:
-        names = given.model_fields_set & {"parameters", "flops", "memory", "latency"}
+        names = given.model_fields_set & _JOINT_BOUNDS
         limits |= {name: getattr(given, name) for name in names}
     measured = [(one.architecture, one.latency) for one in trials if one.latency]
     return measured_bounds(Bounds(), measured).model_copy(update=limits)

@@ -155,6 +155,8 @@ def test_the_joint_network_keeps_to_the_given_bounds(searched):
     assert 8 not in numbers(members_of(searched, 2, Bounds(parameters=one + two - 1)))
     assert members_of(searched, 2, Bounds(parameters=one)) == []
     assert numbers(members_of(searched, 2, Bounds(layers=4, width=8))) == [6, 8]
+    assert numbers(members_of(searched, 2, Bounds(without_layers=("silu",)))) == [6, 8]
+    assert members_of(searched, 2, Bounds(without_layers=("add",))) == []  # of their logits
 
 
 def test_a_bound_on_latency_is_held_against_what_was_measured(searched):
