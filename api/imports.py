@@ -117,7 +117,7 @@ def import_file(
 ) -> DatasetOut:
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
     on_step("reading the file")
-    found = intake.read(file, limits or ReadLimits(), options)
+    found = intake.read(file, limits or ReadLimits(), options, on_step)
     if name in BUILTINS:
         found = found.with_warning(
             f"{name!r} is also the name of a built-in data set: from now on the name means yours, "

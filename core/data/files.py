@@ -9,9 +9,9 @@ import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,17 @@ from core.errors import InvalidDataset
 
 _DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
 _LOCAL_HEADER = 30  # bytes before the name of an entry of a zip file
+_STEPS = 20  # of a long reading that are told
+_FEW = 100  # files that are read at once
 _UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
 _TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
 _IGNORED_FOLDERS = frozenset({"__MACOSX"})
 _IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+#: Is called with how far a reading is, in words.
+OnStep = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,16 @@ class ReadLimits:
 
 class Files(ABC):
     """Named files, of which one at a time can be open."""
+
+    on_step: OnStep | None = None
+
+    def counted(self, items: Sequence[T], verb: str, noun: str = "images") -> Iterator[T]:
+        """The items; now and then `on_step` is told how many of them are read."""
+        step = max(_FEW, -(-len(items) // _STEPS))
+        for number, item in enumerate(items):
+            if number and number % step == 0 and self.on_step is not None:
+                self.on_step(f"{verb} {number:,} of {len(items):,} {noun}")
+            yield item
 
     @property
     @abstractmethod

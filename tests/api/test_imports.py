@@ -1,6 +1,7 @@
 """Importing data sets: a search finds its own, and a failure leaves no half of one."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -136,3 +137,20 @@ def test_content_whose_bytes_are_being_removed_is_stored_again(
     import_file(world.sessions, storage, caller, "mine", small())
 
     assert storage.get(blobs[0])
+
+
+def test_the_steps_of_an_import_say_how_far_it_is(world: Any, storage: Storage) -> None:
+    texts = io.BytesIO()
+    with zipfile.ZipFile(texts, "w") as archive:
+        for index in range(120):
+            archive.writestr(f"{'ab'[index % 2]}/{index}.txt", f"word {index}")
+    steps: list[str] = []
+
+    import_file(world.sessions, storage, world.caller(), "mine", texts, on_step=steps.append)
+
+    assert steps == [
+        "reading the file",
+        "read 100 of 120 texts",
+        "writing the examples",
+        "storing the data set",
+    ]

@@ -81,7 +81,7 @@ def read_listed(
     ignored: Sequence[str] = (),
 ) -> RawData:
     """The images in these files, in the same form and the same order in each part."""
-    looks = {one.file: _look(files, one.file, limits) for one in listed}
+    looks = {i.file: _look(files, i.file, limits) for i in files.counted(listed, "looked at")}
     if (total := sum(look.pixels for look in looks.values())) > limits.pixels:
         raise InvalidDataset(
             f"the images have {total:,} pixels in all; expected at most {limits.pixels:,}: "
@@ -309,7 +309,7 @@ def _pixels(files: Files, chosen: Sequence[ImageFile], form: _Form) -> tuple[NDA
     dtype = np.uint16 if form.mode == "I;16" else np.uint8
     x = scratch.empty((len(chosen), form.height, form.width, form.channels), dtype)
     opaque = True
-    for index, one in enumerate(chosen):
+    for index, one in enumerate(files.counted(chosen, "read", f"images for {chosen[0].split}")):
         try:
             with files.open(one.file) as stream:
                 image = _opened(stream.read(files.size(one.file)), form.mode)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from core.data.arrow_stream import read_stream
-from core.data.files import UNREADABLE, Files, ReadLimits, shown
+from core.data.files import UNREADABLE, Files, OnStep, ReadLimits, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.formats.images import ImageFile, read_listed
 from core.data.formats.parquet import as_categories
@@ -51,7 +51,7 @@ class SavedDataset(AbstractFormat):
         saved = _saved(files)
         label = saved.label(options.target)
         if images := saved.of_type("Image"):
-            return _images(saved, _only(images, "images"), label, limits, options)
+            return _images(saved, _only(images, "images"), label, limits, options, files.on_step)
         arrays = [name for name in saved.columns if is_list(saved.schema.field(name).type)]
         if arrays and label not in arrays:
             return _arrays(saved, _only(arrays, "arrays"), label, limits, options)
@@ -240,9 +240,15 @@ class _Pictures(Files):
 
 
 def _images(
-    saved: _Saved, column: str, label: str, limits: ReadLimits, options: ReadOptions
+    saved: _Saved,
+    column: str,
+    label: str,
+    limits: ReadLimits,
+    options: ReadOptions,
+    on_step: OnStep | None,
 ) -> RawData:
     files = _Pictures({part: one.column(column) for part, one in saved.parts.items()})
+    files.on_step = on_step
     found = [ImageFile(name, name.partition("/")[0], "") for name in files.names]
     raw = read_listed(files, found, limits, options)
     parts = {part: one.x for part, one in raw.parts.items()}

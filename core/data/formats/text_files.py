@@ -38,7 +38,8 @@ class TextFiles(AbstractFormat):
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)  # texts and labels by split
-        for name, full in sorted(without_top_folder(files.names).items()):
+        named = sorted(without_top_folder(files.names).items())
+        for name, full in files.counted(named, "read", "texts"):
             split, label = _meaning(name)
             found[split].append((_text(files, full), label))
         if TRAIN not in found:

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.data.compression import unpacked
 from core.data.file_groups import FILE_PREFIX
-from core.data.files import ReadLimits, open_files
+from core.data.files import Files, OnStep, ReadLimits, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.intake.arrays import understand_arrays, understand_texts
 from core.data.intake.assembly import Intake
@@ -31,17 +31,24 @@ _WITHOUT_COLUMNS = {
 }
 
 
-def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None) -> Intake:
+def read(
+    file: BinaryIO,
+    limits: ReadLimits,
+    options: ReadOptions | None = None,
+    on_step: OnStep | None = None,
+) -> Intake:
     """The data set in a file of any known format.
 
-    Raises InvalidDataset with what was found, what is expected and what to do.
+    `on_step` is told how many of many images or texts are read. Raises InvalidDataset with what was
+    found, what is expected and what to do.
     """
     with unpacked(file, limits) as plain:
-        return _read(plain, limits, options or ReadOptions())
+        files = open_files(plain, limits)
+        files.on_step = on_step
+        return _read(files, limits, options or ReadOptions())
 
 
-def _read(file: BinaryIO, limits: ReadLimits, options: ReadOptions) -> Intake:
-    files = open_files(file, limits)
+def _read(files: Files, limits: ReadLimits, options: ReadOptions) -> Intake:
     if known := hint(files):
         raise InvalidDataset(known)
     kind = next((kind for kind in FORMATS if FORMATS[kind].recognises(files)), None)

@@ -90,6 +90,20 @@ def test_own_splits_are_kept() -> None:
     assert "each search validates on the 2 examples" in found.description.notes[0]
 
 
+def test_it_is_said_how_many_of_many_images_are_read() -> None:
+    steps: list[str] = []
+    found = zipped(tree("train/cat", "train/dog", "test/cat", count=105))
+    intake.read(io.BytesIO(found), ReadLimits(), on_step=steps.append)
+    assert steps == [
+        "looked at 100 of 315 images",
+        "looked at 200 of 315 images",
+        "looked at 300 of 315 images",
+        "read 100 of 105 images for test",
+        "read 100 of 210 images for train",
+        "read 200 of 210 images for train",
+    ]
+
+
 def test_hidden_files_are_ignored_and_others_are_named() -> None:
     more = {".DS_Store": b"1", "__MACOSX/cat/._1.png": b"1", "cat/Thumbs.db": b"1", "a.txt": b"1"}
     more |= {".ipynb_checkpoints/0-checkpoint.png": PNG, "cat/.thumbnails/0.png": b"1"}

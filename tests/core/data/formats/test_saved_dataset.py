@@ -111,6 +111,14 @@ PNGS = [{"bytes": png(), "path": ""}] * N
 PICTURES = {"image": {"_type": "Image"}}
 
 
+def test_it_is_said_how_many_of_many_images_are_read() -> None:
+    steps: list[str] = []
+    cells = {"image": PNGS[:1] * 120, "label": [0, 1] * 60}
+    found = archive(PICTURES | LABEL, x=stream(pa.table(cells)))
+    intake.read(io.BytesIO(found), ReadLimits(), on_step=steps.append)
+    assert steps == ["looked at 100 of 120 images", "read 100 of 120 images for train"]
+
+
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
