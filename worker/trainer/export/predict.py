@@ -1087,6 +1087,9 @@ class RangeWatch:
         self._features = table and table.features
         if table:
             self._margin[~np.array(table.measured)] = np.inf
+        self._least = self._low - self._margin
+        if preprocess["stored_dtype"] == "uint8":  # bytes are never below zero
+            self._least = np.maximum(self._least, 0.0)
         self._found = (
             _Unlike("hold values beyond those of the training data: {}"),
             _Unlike("hold fractions, such as {}; the training data has whole numbers"),
@@ -1121,7 +1124,7 @@ class RangeWatch:
 
     def _outside(self, values: Array) -> Found:
         low, high, margin = self._low, self._high, self._margin
-        beyond = np.maximum(low - margin - values, values - high - margin)
+        beyond = np.maximum(self._least - values, values - high - margin)
 
         def farthest(index: int) -> str:
             channel, position = np.unravel_index(beyond[index].argmax(), beyond[index].shape)

@@ -111,6 +111,7 @@ def test_an_array_that_is_cut_off_is_refused(run):
         (X / 255, "30 of 30 examples (first: x.npy at index 0) hold fractions, such as 0."),
         (np.where(np.arange(30)[:, None, None, None] % 2, FLOATS / 255, FLOATS), "15 of 30 exam"),
         (X.astype(int) * 257, "in channel 0, where the training data has 0 to 199"),
+        ((X.astype(int) - 128).astype(np.int8), "hold values beyond those of the training data: -"),
         (X.astype(int) - 1000, "hold values beyond those of the training data: -"),
         ((X > 80).astype(np.uint8), "vary by 0.00996 standard deviations; training examples vary"),
     ],
