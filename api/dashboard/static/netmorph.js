@@ -1,6 +1,6 @@
 // Keeps a page live: one event source while it is visible; at each change its fragments and figures
 // are fetched again. When events fail, the page polls; so does one with facts that no event reports on,
-// such as a worker that has fallen silent.
+// such as a worker that has fallen silent, or a trial for which there is none.
 
 const POLL = 5000; // milliseconds
 const live = document.querySelector("[data-live]");
@@ -117,7 +117,7 @@ function poll(period) {
 
 // The milliseconds after which a page asks again although events arrive; 0: it does not.
 function usualPeriod() {
-  const polled = document.querySelector("[data-poll]");
+  const polled = document.querySelector("[data-poll]:not([data-ended])");
   return polled ? Number(polled.dataset.poll) || POLL : 0;
 }
 
