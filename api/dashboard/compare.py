@@ -72,7 +72,7 @@ def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[Sear
     ids = list(dict.fromkeys(chosen))
     if not comparison.LEAST <= len(ids) <= comparison.MOST:
         raise InvalidInput(
-            f"{len(ids)} searches are chosen; expected {comparison.LEAST} to {comparison.MOST}: "
+            f"found {len(ids)} chosen searches; expected {comparison.LEAST} to {comparison.MOST}: "
             "tick them in the list of searches"
         )
     return [searches.get(session, caller, one) for one in ids]

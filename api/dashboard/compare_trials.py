@@ -97,8 +97,8 @@ def _trials(session: Session, caller: Caller, chosen: Sequence[UUID]) -> list[Tr
     ids = list(dict.fromkeys(chosen))
     if not LEAST <= len(ids) <= MOST:
         raise InvalidInput(
-            f"{len(ids)} trials are chosen; expected {LEAST} to {MOST}: tick them in the table of "
-            "trials"
+            f"found {len(ids)} chosen trials; expected {LEAST} to {MOST}: tick them in the table "
+            "of trials"
         )
     found = [trials.get(session, caller, one) for one in ids]
     if len({one.search_id for one in found}) > 1:

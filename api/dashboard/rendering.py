@@ -212,9 +212,9 @@ def progress(search: SearchOut) -> list[tuple[str, float, float, str]]:
     budget, used = search.budget, search.used
     rows: list[tuple[str, float, float, str]] = []
     if budget.trials is not None:
-        rows.append(("trials", used.trials, budget.trials, f"{used.trials} of {budget.trials}"))
+        rows.append(("trials", used.trials, budget.trials, f"{used.trials:,} of {budget.trials:,}"))
     if budget.epochs is not None:
-        rows.append(("epochs", used.epochs, budget.epochs, f"{used.epochs} of {budget.epochs}"))
+        rows.append(("epochs", used.epochs, budget.epochs, f"{used.epochs:,} of {budget.epochs:,}"))
     if budget.seconds is not None:
         words = f"{duration(used.seconds)} of {duration(budget.seconds)}"
         rows.append(("time", min(used.seconds, budget.seconds), budget.seconds, words))

@@ -11,7 +11,7 @@ from statistics import NormalDist, fmean
 from typing import Any
 from uuid import UUID
 
-from api.pictures.plots import Theme, exact, goodness, layout, ticks, without_points
+from api.pictures.plots import Theme, bars, dots, exact, goodness, layout, ticks, without_points
 from api.schemas import SearchOut, TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
@@ -127,9 +127,9 @@ def predictions(
         {
             "type": "scatter", "mode": "markers", "name": "trials",
             "x": [one.mean for one in known], "y": [one.value for one in known],
-            "error_x": _bars(known, search) | {"color": theme.muted, "thickness": 1},
+            "error_x": _bars(known, search) | bars(theme, len(known)),
             "text": [str(one.number) for one in known],
-            "marker": {"color": theme.accent, "size": 8},
+            "marker": dots(theme.accent, len(known)),
             "customdata": [str(one.trial_id) for one in known],
             "hovertemplate": f"{hover}<extra></extra>",
         },

@@ -1,5 +1,6 @@
 // Keeps a page live: one event source while it is visible; at each change its fragments and figures
-// are fetched again. When events fail, the page polls; so does a page that no event reports on.
+// are fetched again. When events fail, the page polls; so does one with facts that no event reports on,
+// such as a worker that has fallen silent, or a trial for which there is none.
 
 const POLL = 5000; // milliseconds
 const live = document.querySelector("[data-live]");
@@ -109,25 +110,31 @@ async function refresh() {
   }
 }
 
-function poll(on) {
+function poll(period) {
   clearInterval(timer);
-  timer = on ? setInterval(refresh, POLL) : null;
+  timer = period ? setInterval(refresh, period) : null;
+}
+
+// The milliseconds after which a page asks again although events arrive; 0: it does not.
+function usualPeriod() {
+  const polled = document.querySelector("[data-poll]:not([data-ended])");
+  return polled ? Number(polled.dataset.poll) || POLL : 0;
 }
 
 function close() {
   source?.close();
   source = null;
-  poll(false);
+  poll(0);
 }
 
 function open() {
-  if (document.querySelector("[data-poll]") && !document.hidden) poll(true);
+  if (!document.hidden) poll(usualPeriod());
   if (!live || source || document.hidden || "ended" in live.dataset) return;
   source = new EventSource(live.dataset.live);
   source.addEventListener("change", refresh);
-  source.addEventListener("open", () => poll(false));
+  source.addEventListener("open", () => poll(usualPeriod()));
   source.addEventListener("end", async () => { close(); await refresh(); live.dataset.ended = ""; });
-  source.addEventListener("error", () => poll(true));
+  source.addEventListener("error", () => poll(POLL));
 }
 
 document.addEventListener("visibilitychange", () => {

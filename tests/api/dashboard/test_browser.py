@@ -1,6 +1,7 @@
 """Pages in a real browser, on the application without workers."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from api.dashboard.search_pages import TABS
-from api.models import Search
+from api.models import Search, Trial, Worker
 from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
@@ -119,6 +120,41 @@ def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: 
     expect(page.get_by_role("checkbox").nth(2)).to_be_focused()
     page.get_by_role("button", name="Compare").press("Enter")
     expect(page.get_by_role("columnheader", name="a search")).not_to_have_count(0)
+
+
+def test_a_worker_that_has_fallen_silent_is_shown_although_no_event_reports_it(
+    page: Page, visitor: Any, world: Any
+) -> None:
+    box = world.worker("box")
+    with world.sessions.begin() as session:
+        columns = box.model_dump(exclude={"worker_id", "exports"})
+        session.add(Worker(id=box.worker_id, **columns))
+    sign_in(page, visitor.key)
+    page.clock.install()
+    with page.expect_response("**/ui/events/stream"):
+        page.goto("/workers")
+    state = page.locator("td .status")
+    expect(state).to_have_text("idle")
+    world.set(Worker, box.worker_id, seen_at=datetime.now(UTC) - timedelta(minutes=2))
+    for _ in range(2):  # the first period may begin again when the stream opens
+        page.clock.run_for(15_000)
+    expect(state).to_have_text("silent")
+
+
+def test_a_search_that_waits_for_a_worker_says_so_although_no_event_reports_it(
+    page: Page, visitor: Any, world: Any
+) -> None:
+    search_id = world.search(visitor.caller)
+    trial_id = world.trial(search_id)
+    sign_in(page, visitor.key)
+    page.clock.install()
+    with page.expect_response("**/events/stream"):
+        page.goto(f"/searches/{search_id}")
+    expect(page.locator(".note")).to_have_count(0)
+    world.set(Trial, trial_id, available_at=datetime.now(UTC) - timedelta(minutes=1))
+    for _ in range(2):
+        page.clock.run_for(30_000)
+    expect(page.locator(".note")).to_have_text("Waits for a worker: none is connected")
 
 
 def test_a_wrong_key_is_said_at_its_field_which_has_the_focus(

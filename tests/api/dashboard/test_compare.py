@@ -173,7 +173,7 @@ def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person,
 
     elsewhere = world.trial(world.search(visitor.caller))
     for chosen, message in (
-        ([one], "1 trials are chosen; expected 2 to 5"),
+        ([one], "Found 1 chosen trials; expected 2 to 5"),
         ([one, elsewhere], "of several searches"),
     ):
         answer = visitor.http.get("/compare/trials?" + "&".join(f"trial={x}" for x in chosen))

@@ -303,3 +303,24 @@ def test_of_a_metric_of_which_less_is_better_the_least_is_the_best_so_far(watche
         if line["name"] == "front"
     ]
     assert front["y"] == [0.3]
+
+
+def test_the_marks_of_many_trials_are_small_enough_to_stay_apart(watched):
+    search, listed = watched()
+    shown = [
+        listed[0].model_copy(
+            update={"value": 0.9 - k / 1000, "parameters": 1000 + k, "number": k, "id": uuid4()}
+            | {"predicted_mean": 0.5, "predicted_std": 0.1, "status": TrialStatus.COMPLETED}
+        )
+        for k in range(300)
+    ]
+    for name in ("best-so-far", "front", "predictions"):
+        sizes = {
+            count: min(
+                line["marker"]["size"]
+                for line in figures.build(name, search, shown[:count], [])["data"]
+                if line.get("x") and "marker" in line
+            )
+            for count in (10, 300)
+        }
+        assert sizes[300] < sizes[10], name
