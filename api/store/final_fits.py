@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select, text
 
-from api.models import Trial
+from api.models import Trial, Worker
 from api.store import blobs, compute, kept
 from api.store.train_orders import OrderContext
 from core.protocol.contracts import JsonObject, Member, TrainingChoices
@@ -54,6 +54,8 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
     found = kept.sentences(connection, [context.search_id]) if is_final else {}
     return {
         "search": context.search_name,
+        "search_id": str(context.search_id),
+        "config": context.config.model_dump(mode="json", exclude_none=True),
         "of_number": context.parent_number,
         "members": context.members,
         "validation": value if value is None else measured(context.config).of_objective(value),
@@ -68,7 +70,19 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
         "strategy": context.config.strategy,
         "seed": context.config.seed,
         "created": context.created_at.isoformat(),
+        **_measured_latency(connection, origin),
     }
+
+
+def _measured_latency(connection: Connection, trial_id: UUID | None) -> JsonObject:
+    """The seconds for one example that a trial was measured with, and on what; empty if unknown."""
+    statement = (
+        select(Trial.latency, Trial.precision, Worker.device)
+        .outerjoin(Worker, Worker.id == Trial.worker_id)
+        .where(Trial.id == trial_id, Trial.latency.is_not(None))
+    )
+    row = connection.execute(statement).one_or_none()
+    return {} if row is None else dict(row._mapping)
 
 
 _LINEAGE = text("""

@@ -8,6 +8,7 @@ from core.errors import InfeasibleTrial
 from core.protocol.contracts import Comparison, TestMetrics
 from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.export import export
+from worker.trainer.export.detail import detail_of
 from worker.trainer.export.int8 import TestSplit
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
@@ -113,5 +114,6 @@ def measure_and_export(
         comparison=trained.comparison,
         seconds=trained.outcome.seconds,
         split=TestSplit(data.test, data.loss, job.dataset_spec.layout),
+        detail=detail_of(job.dataset_spec, test.outputs, test.targets, data.loss),
     )
     return metrics, packed

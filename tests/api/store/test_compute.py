@@ -8,6 +8,7 @@ import pytest
 from api.models import Trial
 from api.store import compute, searches, train_orders
 from api.store.final_fits import model_card
+from core.protocol.contracts import SearchConfig
 from core.protocol.states import TrialKind
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}
@@ -177,6 +178,20 @@ def test_a_model_card_has_the_seconds_before_the_final_fit(
 
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (in_lineage, 75.0)
     json.dumps(history)
+
+
+def test_a_model_card_has_the_request_and_the_latency_of_the_winner(world, do, line) -> None:
+    search, last = line
+    final = final_of(world, search, last)
+    history = do(model_card, do(train_orders.read, final))
+    assert history["search_id"] == str(search)
+    assert SearchConfig.model_validate(history["config"]) == SearchConfig.model_validate(
+        world.get_search(search).config
+    )
+    assert "latency" not in history
+    world.set(Trial, last, latency=0.002, precision="bf16", worker_id=None)
+    history = do(model_card, do(train_orders.read, final))
+    assert (history["latency"], history["precision"], history["device"]) == (0.002, "bf16", None)
 
 
 def test_a_model_card_names_the_networks_of_an_ensemble(world, do, line) -> None:

@@ -68,7 +68,12 @@ def test_an_export_predicts_in_the_users_units_what_was_tested(
     np.testing.assert_allclose(scale["mean"], data.y_train.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(scale["std"], data.y_train.std(axis=0), rtol=1e-9)
     card = (folder / "README.md").read_text()
-    assert f"| test RMSE{last} | {ended.test.measures[f'RMSE{last}']:.4g} |" in card
+    std = " ± " if targets == 1 else " |"  # of several targets it is no metric
+    assert f"| test RMSE{last} | {ended.test.measures[f'RMSE{last}']:.4g}{std}" in card
+    shown = json.loads((folder / "metrics.json").read_text())["targets"][-1]
+    errors = found[:, -1] - data.y_test[:, -1]
+    assert shown["mean_error"] == pytest.approx(errors.mean(), rel=1e-2, abs=1e-4)
+    assert shown["largest_absolute_error"] == pytest.approx(abs(errors).max(), rel=1e-2)
     assert f"| predicts | {', '.join(data.target_names)} |" in card
     assert "class" not in card
 

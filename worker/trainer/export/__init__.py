@@ -22,6 +22,7 @@ from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import ROUNDING as OUTPUTS_TOLERANCE
 from worker.trainer.export.check import check_export, in_layout, worker_batches
+from worker.trainer.export.detail import TestDetail
 from worker.trainer.export.int8 import TestSplit
 from worker.trainer.export.int8_report import QuantisedReport, int8_report
 from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
@@ -43,10 +44,12 @@ def export(
     comparison: Comparison | None = None,
     seconds: float | None = None,
     split: TestSplit | None = None,
+    detail: TestDetail | None = None,
 ) -> bytes:
     """The zip file of a trained and tested network; `seconds` are those of the final fit.
 
-    `split` is the test split, which a file of eight bits is measured on, where the job has one.
+    `detail` has the test results beyond the metrics. `split` is the test split, which a file of
+    eight bits is measured on, where the job has one.
 
     Raises:
         ExportMismatch: the exported program does not predict what the network does.
@@ -67,9 +70,11 @@ def export(
         "Dockerfile": _program("Dockerfile"),
         "requirements.txt": requirements().encode(),
         "README.md": model_card(
-            job, architecture, inputs.normalisation, test, comparison, seconds, missing, int8.words
+            job, architecture, inputs, test, comparison, seconds, missing, int8.words, detail
         ).encode(),
-        "metrics.json": _json(_metrics(job, test, comparison, seconds)),
+        "metrics.json": _json(
+            _metrics(job, test, comparison, seconds) | (detail.to_json() if detail else {})
+        ),
         "manifest.json": _json(_manifest(inputs, missing) | int8.manifest),
         **onnx,
         **int8.files,

@@ -3,7 +3,6 @@
 After Mitchell et al. 2019, arXiv:1810.03993.
 """
 
-import re
 from collections.abc import Mapping
 
 from core.data.split_words import test_split_in_words, validation_split_in_words
@@ -15,7 +14,12 @@ from core.search.ensembles import in_words
 from core.tasks import AbstractTask
 from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.data.trained_inputs import TrainedInputs
+from worker.trainer.export.detail import TestDetail
+from worker.trainer.export.detail_card import detail_section
+from worker.trainer.export.markdown import plain, table
 from worker.trainer.export.onnx_card import onnx_section
+from worker.trainer.export.origin_card import fact_rows, reproduction_section, use_section
 from worker.trainer.train_job import TrainJob
 
 _PREDICTED = {  # what the program prints
@@ -57,40 +61,48 @@ _CHOSEN_BY_TEST = (
 def model_card(
     job: TrainJob,
     architecture: Architecture,
-    normalisation: Normalisation,
+    inputs: TrainedInputs,
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
     onnx_missing: str = "",
     int8: str = "",
+    detail: TestDetail | None = None,
 ) -> str:
     """The card as Markdown.
 
     `seconds` are those of the final fit; `onnx_missing` says why there is no ONNX file; `int8` is
-    about the one of eight bits.
+    about the one of eight bits; `detail` are the test results beyond the metrics.
     """
     lines = [
-        f"# {_plain(str(job.history.get('search', 'A network')))}",
+        f"# {plain(str(job.history.get('search', 'A network')))}",
         "",
         f"A network that {_purpose(job.dataset_spec)}, for the data set "
-        f"{_plain(job.dataset_name)}, found by Netmorph.",
+        f"{plain(job.dataset_name)}, found by Netmorph.",
         "",
-        *_facts(job, architecture, test, comparison),
+        *_facts(job, architecture, test, comparison, detail),
+        *fact_rows(job, inputs),
         "",
-        *_constant(job, normalisation),
+        *_constant(job, inputs.normalisation),
         "The ± are standard errors from the number of examples.",
         "",
+        *use_section(job.dataset_spec, test.examples),
+        *(
+            []
+            if detail is None
+            else detail_section(detail, multi_label=job.dataset_spec.multi_label)
+        ),
         "## How it was found",
         "",
         *_lineage(job, comparison),
         *_final(job, comparison, seconds),
         "",
+        *reproduction_section(job),
         "## Layers",
         "",
         *_layers(architecture),
-        "",
         *_use(job),
-        *onnx_section(job.dataset_spec, _plain(onnx_missing)),
+        *onnx_section(job.dataset_spec, plain(onnx_missing)),
         *(["### Eight bits", "", int8, ""] if int8 else []),
     ]
     return "\n".join(lines)
@@ -105,7 +117,7 @@ def _use(job: TrainJob) -> list[str]:
     commands = "\n".join(lines).format(*printed)
     examples = _EXAMPLES[is_table]
     if text is not None:
-        examples = _TEXT_EXAMPLES.format(_plain(text.column or "text"))
+        examples = _TEXT_EXAMPLES.format(plain(text.column or "text"))
     return [
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
         "Install what it needs with `pip install -r requirements.txt`. "
@@ -121,6 +133,7 @@ def _facts(
     architecture: Architecture,
     test: TestMetrics,
     comparison: Comparison | None,
+    detail: TestDetail | None,
 ) -> list[str]:
     spec, history, task = job.dataset_spec, job.history, job.measured
     validation = _value(task, history.get("validation"), history.get("validation_std"))
@@ -129,7 +142,7 @@ def _facts(
         "|---|---|",
         f"| test {task.metric} | {task.in_words(test.metric, test.std)} ({test.examples} examples, "
         f"looked at once{' for this export' if job.is_export else ''}) |",
-        *[f"| test {name} | {value:.4g} |" for name, value in _plain_names(test.measures)],
+        *_other_metrics(test.measures, {} if detail is None else detail.stds),
         f"| validation {task.metric} in the search | {validation} ({_optimism(job)}) |",
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
@@ -153,8 +166,8 @@ def _splits(job: TrainJob) -> list[str]:
     test = test_split_in_words(spec)
     validation = validation_split_in_words(spec, h.validation_fraction, h.split_seed)
     return [
-        *([f"| test split | {_plain(test)} |"] if test else []),
-        f"| validation split | {_plain(validation)} |",
+        *([f"| test split | {plain(test)} |"] if test else []),
+        f"| validation split | {plain(validation)} |",
     ]
 
 
@@ -186,11 +199,15 @@ def _results(spec: DatasetSpec) -> str:
         return f"| labels | {spec.classes}, each predicted from a probability of {THRESHOLD:g} on |"
     if spec.classes:
         return f"| classes | {spec.classes} |"
-    return f"| predicts | {', '.join(map(_plain, spec.target_names))} |"
+    return f"| predicts | {', '.join(map(plain, spec.target_names))} |"
 
 
-def _plain_names(measures: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(_plain(name), value) for name, value in measures.items()]
+def _other_metrics(measures: Mapping[str, float], stds: Mapping[str, float]) -> list[str]:
+    """The rows of the metrics that were not optimised."""
+    return [
+        f"| test {plain(name)} | {value:.4g}{f' ± {stds[name]:.2g}' if name in stds else ''} |"
+        for name, value in measures.items()
+    ]
 
 
 def _axes(spec: DatasetSpec) -> str:
@@ -213,12 +230,12 @@ def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:
 def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:
     history = job.history
     return [
-        f"Strategy {_plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
+        f"Strategy {plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
         f"{history.get('trials_completed', '?')} trials, of which "
         f"{history.get('trials_inherited', '?')} started from a parent's weights. "
         + _network(job, comparison),
         "",
-        *[f"1. {_plain(str(step))}" for step in history.get("lineage", [])],
+        *[f"1. {plain(str(step))}" for step in history.get("lineage", [])],
     ]
 
 
@@ -240,12 +257,16 @@ def _network(job: TrainJob, comparison: Comparison | None) -> str:
 
 
 def _layers(architecture: Architecture) -> list[str]:
-    rows = ["| node | layer | reads | output |", "|---|---|---|---|"]
-    for node in architecture.nodes:
-        reads = ", ".join(str(source) for source in node.inputs)
-        kind = LAYERS.kind_of(node.layer)
-        rows.append(f"| {node.id} | {kind} | {reads} | {architecture.shapes[node.id]} |")
-    return rows
+    rows = (
+        [
+            str(node.id),
+            LAYERS.kind_of(node.layer),
+            ", ".join(map(str, node.inputs)),
+            str(architecture.shapes[node.id]),
+        ]
+        for node in architecture.nodes
+    )
+    return table(("node", "layer", "reads", "output"), rows)
 
 
 def _training_examples(job: TrainJob, comparison: Comparison | None) -> str:
@@ -267,10 +288,10 @@ def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) 
     if job.is_export:
         sentences.append(_CHOSEN_BY_TEST)
     if kept := str(job.history.get("kept", "")):
-        sentences.append(f"{_plain(kept[0].upper() + kept[1:])}.")
+        sentences.append(f"{plain(kept[0].upper() + kept[1:])}.")
     if comparison is not None:
         compared = sentence(comparison, job.measured)
-        sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")
+        sentences.append(f"{plain(compared[0].upper() + compared[1:])}.")
     share = compute_in_winner(job, comparison, seconds)
     if share is not None:
         used = f"{share:.0%} of this search's seconds of training went into this network."
@@ -308,8 +329,3 @@ def _value(task: AbstractTask, value: object, std: object) -> str:
     if not isinstance(value, float):
         return "?"
     return task.in_words(value, std if isinstance(std, float) else None)
-
-
-def _plain(text: str) -> str:
-    """A user's text with the characters escaped that Markdown or HTML would interpret."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~])", r"\\\1", " ".join(text.split()))

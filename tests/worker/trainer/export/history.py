@@ -11,4 +11,13 @@ HISTORY = {
     "strategy": "bayesian",
     "seed": 4711,
     "created": "2026-01-01T00:00:00+00:00",
+    "search_id": "00000000-0000-4000-8000-000000000017",
+    "config": {
+        "task": "image-classification",
+        "budget": {"trials": 23, "seconds": 600.0},
+        "seed": 4711,
+    },
+    "latency": 0.00123,
+    "device": "cpu",
+    "precision": "fp32 channels-last",
 }

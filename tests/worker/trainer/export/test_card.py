@@ -3,19 +3,22 @@
 import dataclasses
 import io
 import json
+import re
 import zipfile
+from importlib import metadata
 
 import numpy as np
 import pytest
 
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, TableSpec, TestMetrics
+from core.protocol.contracts import Comparison, SearchConfig, TableSpec, TestMetrics, TextSpec
 from tests.strategies import random_weights
-from tests.worker.orders import NETWORK, arrays
+from tests.worker.orders import CLASSES, NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY
 from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.export import export
 from worker.trainer.export.card import _purpose, model_card
+from worker.trainer.export.origin_card import use_section
 
 
 def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
@@ -38,6 +41,13 @@ def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended)
     assert "Strategy bayesian, seed 4711, 23 trials, of which 19 started from" in card
     assert "the architecture of trial 17:" in card
     assert "1. root\n1. widen layer 1 from 4 to 8 filters" in card
+    assert facts["value range in training"] == "0 to 199"
+    assert facts["latency"].startswith("1.23 ms for one example at a time, measured in the search")
+    assert facts["latency"].endswith("for trial 17 (cpu, fp32 channels-last)")
+    assert facts["budget of the search"] == "23 trials, 600 seconds"
+    assert f"torch {metadata.version('torch')}" in facts["made with"]
+    for name, value in ended.test.measures.items():
+        assert re.fullmatch(rf"{value:.4g} ± 0\.\d+", facts[f"test {name}"])
     for node in NETWORK.nodes:
         assert f"| {node.id} | {LAYERS.kind_of(node.layer)} | " in card
 
@@ -59,6 +69,55 @@ def test_a_card_says_what_the_network_is_for(job, changes, purpose):
     spec = job.dataset_spec.model_copy(update=changes)
 
     assert _purpose(spec) == purpose
+
+
+def test_the_card_has_the_test_results_of_each_class(folder, ended):
+    card = (folder / "README.md").read_text("utf-8")
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    confusion = np.array(metrics["confusion"])
+    assert confusion.sum(axis=1).tolist() == [10, 10, 10]
+    assert np.trace(confusion) / 30 == pytest.approx(ended.test.metric)
+    assert [one["name"] for one in metrics["classes"]] == list(CLASSES)
+    for name, row, one in zip(CLASSES, confusion, metrics["classes"], strict=True):
+        shown = name.replace("&", r"\&")
+        assert f"| **{shown}** | {' | '.join(map(str, row))} |" in card
+        assert f"| {shown} | 10 | {one['precision']:.3f} | {one['recall']:.3f} ± " in card
+    error = metrics["calibration"]["expected_error"]
+    assert f"differ by {error:.3f} in the mean (expected calibration error)" in card
+    assert set(metrics["test_stds"]) == set(ended.test.measures)
+
+
+def test_the_card_says_what_the_network_is_meant_for(folder):
+    card = (folder / "README.md").read_text("utf-8")
+    assert "## Intended use and limits" in card
+    assert "- The test metrics are of 30 examples." in card
+    assert "given one of the 3 classes, also one that belongs to none" in card
+    assert "shape 1 × 6 × 4 (channels first)" in card
+
+
+@pytest.mark.parametrize("name", ["columns", 'a ``` "quoted" name'])
+def test_the_card_has_the_request_that_makes_the_search_again(job, name):
+    card, _ = card_and_metrics(dataclasses.replace(job, history=HISTORY, dataset_name=name))
+    assert f"netmorph clone {HISTORY['search_id']}\n" in card
+    (body,) = re.findall(r"```json\n(.*?)\n```", card, re.DOTALL)
+    assert json.loads(body) == {"dataset": name} | HISTORY["config"]
+    SearchConfig.model_validate(HISTORY["config"])
+    assert job.dataset.key in card
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit", "other"),
+    [
+        ({"multi_label": True}, "knows no other labels", "belongs to none of them"),
+        ({"classes": 0, "target_names": ("a",)}, "beyond the range of the numbers", "classes"),
+        ({"text": TextSpec(length=24, vocabulary=60)}, "the first 24 tokens", "channels first"),
+        ({"input_shape": (9,), "table": TABLE}, "belongs to none of them", "channels first"),
+    ],
+)
+def test_the_limits_are_those_of_the_task_and_the_data(job, changes, limit, other):
+    words = "\n".join(use_section(job.dataset_spec.model_copy(update=changes), 30))
+    assert limit in words
+    assert other not in words
 
 
 def card_and_metrics(job, **facts):
@@ -126,9 +185,8 @@ def test_a_card_names_channels_that_cannot_be_learned_from(job):
     x[:, 0] = 255
     spec = job.dataset_spec.model_copy(update={"layout": "NHWC", "input_shape": (2, 6, 4)})
     wide = dataclasses.replace(job, dataset_spec=spec)
-    normalisation = inputs_of(x).normalisation
     test = TestMetrics(metric=1.0, loss=0.0, examples=30)
-    card = model_card(wide, NETWORK, normalisation, test)
+    card = model_card(wide, NETWORK, inputs_of(x), test)
     assert "| input | (2, 6, 4), uint8, from arrays with axes NHWC |" in card
     assert "**Warning:** channel 0 of 2, counted from 0, cannot be learned from" in card
     assert "Warning" not in card_and_metrics(job)[0]

@@ -33,6 +33,9 @@ def test_the_folder_has_all_promised_files(folder, ended):
         "log-loss",
         "macro F1",
     }
+    assert set(metrics.pop("test_stds")) == set(ended.test.measures)
+    detail = {name: metrics.pop(name) for name in ("classes", "confusion", "calibration")}
+    assert sum(map(sum, detail["confusion"])) == 30
     assert metrics.pop("test_std") == pytest.approx(0.05, abs=0.05)
     assert metrics == {
         "metric": "accuracy",
