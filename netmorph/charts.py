@@ -74,7 +74,9 @@ def svg(figure: dict[str, Any], label: str) -> Markup:
     layout = figure["layout"]
     x = _axis([point[0] for point in every], layout["xaxis"], _LEFT, _RIGHT)
     y = _axis([point[1] for point in every], layout["yaxis"], _BOTTOM, _TOP)
-    parts = [*_grid(x, y), *_titles(layout), *_legend(trace for trace, _ in traces)]
+    parts = [*_grid(x, y), *_titles(layout)]
+    if layout.get("showlegend", True):
+        parts += _legend(trace for trace, _ in traces)
     for trace, points in traces:
         parts += _drawn(trace, [(x.at(a), y.at(b)) for a, b in points], points, x, y)
     return Markup(
@@ -146,9 +148,8 @@ def _drawn(
     if "lines" in mode:
         is_stepped = trace.get("line", {}).get("shape") == "hv"
         path = _path(pixels, is_stepped=is_stepped)
-        parts.append(
-            Markup('<path d="{}" fill="none" stroke="{}" stroke-width="2"/>').format(path, colour)
-        )
+        line = '<path d="{}" fill="none" stroke="{}" stroke-width="2"><title>{}</title></path>'
+        parts.append(Markup(line).format(path, colour, trace.get("name", "")))
     if "markers" in mode:
         dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}"><title>{}</title></circle>')
         for (a, b), (left, top) in zip(points, pixels, strict=True):

@@ -65,6 +65,14 @@ def _figures(client: ReportSource, search: Search) -> list[tuple[str, Markup]]:
     if search.get("cost"):
         front = f"Trials that none beats in {metric} and {search['cost']}"
         shown.append(("front", front, f"validation {metric} against {search['cost']}"))
+    shown += [
+        (
+            "learning-curves",
+            "Learning curves",
+            f"validation {metric} by seconds, of the best trials",
+        ),
+        ("predictions", "Predicted and observed", f"predicted {metric} of trials by what it was"),
+    ]
     pictures = [
         (title, svg(client.figure(search["id"], name), label)) for name, title, label in shown
     ]
@@ -96,7 +104,12 @@ def _in_words(values: object) -> str:
     """The values of an object that are given: "epochs 5, batch size 64"."""
     fields = values if isinstance(values, dict) else {}
     given = {name: value for name, value in fields.items() if value is not None}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in given.items())
+
+
+def _text(value: object) -> str:
+    """A value, or the several of a list: "widen and deepen"."""
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def dataset_rows(dataset: Dataset) -> Rows:

@@ -168,8 +168,8 @@ def search(
         Path | None,
         typer.Option(
             help="Start from this network: an ONNX file, a program of torch.export (.pt2), the "
-            "folder of an export, an architecture as JSON (without weights), or the id of one "
-            "that is uploaded already."
+            "folder of an export, an architecture as JSON or YAML (without weights), or the id of "
+            "one that is uploaded already."
         ),
     ] = None,
     keep_accuracy: Annotated[

@@ -278,7 +278,7 @@ def enqueue(
         Path,
         typer.Argument(
             help="An ONNX file, a program of torch.export (.pt2), the folder of an export, or an "
-            "architecture as JSON (without weights)."
+            "architecture as JSON or YAML (without weights)."
         ),
     ],
     scale: ScaleOption = None,

@@ -2,7 +2,7 @@
 
 - an ONNX file, or a program of torch.export: a network with its weights;
 - a folder with an export of Netmorph: a network with its weights;
-- a JSON file with an architecture of ours: weights start at random.
+- a JSON or YAML file with an architecture of ours: weights start at random.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from safetensors import numpy as safetensors
 
 from netmorph.errors import ClientError, UnreadableNetwork
 from netmorph.importing.preparation import Preparation, as_batch_norm
+from netmorph.importing.written import expand
 
 MOST_JSON = 1 << 20  # bytes of an architecture
 MOST_WEIGHTS = 1 << 30  # bytes
@@ -52,6 +53,8 @@ def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
         reader = _torch_program
     elif path.suffix.lower() == ".json":
         reader = _json
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        reader = _yaml
     else:
         hint = ""
         if path.suffix.lower() in (".pt", ".pth"):
@@ -61,7 +64,7 @@ def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
         )
         raise UnreadableNetwork(
             f"{found}; expected an ONNX file (.onnx), a program of torch.export "
-            f"(.pt2), an architecture of ours (.json), or the folder of an export{hint}"
+            f"(.pt2), an architecture of ours (.json, .yaml), or the folder of an export{hint}"
         )
     if not path.exists():
         raise UnreadableNetwork(f"there is no file {path}")
@@ -101,8 +104,31 @@ def _converted(reader: str, path: Path, preparation: Preparation) -> ImportedNet
 
 
 def _json(path: Path, _: Preparation) -> ImportedNetwork:
-    """An architecture of ours, such as `model.json` of an export."""
-    return ImportedNetwork(path.stem, json.dumps(_architecture(path)), None)
+    """An architecture of ours: `model.json` of an export, or one that a person wrote."""
+    data = _parsed(path)
+    return _without_weights(path, data if "nodes" in data else expand(data, path))
+
+
+def _yaml(path: Path, _: Preparation) -> ImportedNetwork:
+    """An architecture that a person wrote in YAML."""
+    if importlib.util.find_spec("yaml") is None:
+        raise ClientError(
+            f"reading {path} needs the package pyyaml, which is not installed: "
+            "pip install 'netmorph[yaml]'; or write it as JSON"
+        )
+    yaml = importlib.import_module("yaml")
+    try:
+        data = yaml.safe_load(_bytes(path, MOST_JSON))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UnreadableNetwork(f"{path} is not YAML: {error}") from None
+    return _without_weights(path, expand(_object(path, data), path))
+
+
+def _without_weights(path: Path, architecture: dict[str, Any]) -> ImportedNetwork:
+    try:
+        return ImportedNetwork(path.stem, json.dumps(architecture, allow_nan=False), None)
+    except (TypeError, ValueError) as error:
+        raise UnreadableNetwork(f"{path} is no architecture: {error}") from None
 
 
 def _architecture(path: Path) -> dict[str, Any]:
@@ -171,6 +197,10 @@ def _parsed(path: Path) -> dict[str, Any]:
         data = json.loads(_bytes(path, MOST_JSON))
     except (ValueError, RecursionError) as error:
         raise UnreadableNetwork(f"{path} is not JSON: {error}") from None
+    return _object(path, data)
+
+
+def _object(path: Path, data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UnreadableNetwork(f"{path} holds a {type(data).__name__}; expected an object")
     return data

@@ -9,6 +9,7 @@ from netmorph.importing.operations import Operation
 _MOST = 8  # kinds that are named
 _NEAREST = "Relu, or Clip from 0 to 6"
 _SMOOTH = "SiLU, GELU, HardSwish or Tanh"
+_EACH_PART = "a Conv for each part, which reads all channels"
 #: What can be taken in place of an operation that cannot.
 NEAREST: Mapping[str, str] = {
     **dict.fromkeys(
@@ -25,7 +26,12 @@ NEAREST: Mapping[str, str] = {
     "Transpose": "an export with channels first: (batch, channels, height, width)",
     "Max": "Add",
     "Einsum": "Gemm",
+    **dict.fromkeys(("Slice", "aten.slice", "Split", "Gather", "aten.gather"), _EACH_PART),
+    **dict.fromkeys(("Resize", "Upsample", "DepthToSpace"), "a smaller stride before it"),
+    **dict.fromkeys(("ReduceSum", "ReduceL2", "ReduceProd"), "ReduceMean over all positions"),
+    **dict.fromkeys(("Abs", "Sqrt", "Exp", "Log", "Neg", "Pow", "Sin", "Cos"), _NEAREST),
 }
+_NOTHING = "nothing near them can be taken: build the network without them"
 
 
 def unsupported_kinds(nodes: Sequence[Operation]) -> UnsupportedOperation:
@@ -34,7 +40,9 @@ def unsupported_kinds(nodes: Sequence[Operation]) -> UnsupportedOperation:
     kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(_MOST))
     reason = f"the operations that cannot be taken are: {kinds}"
     near = {node.written_kind: NEAREST[node.kind] for node in nodes if node.kind in NEAREST}
-    if len(counts) == 1 or not near:
+    if not near:
+        return UnsupportedOperation(f"{nodes[0]} cannot be taken: {reason}; {_NOTHING}")
+    if len(counts) == 1:
         return unsupported(nodes[0], reason)
     hints = "; ".join(f"for {kind}, {one}" for kind, one in [*near.items()][:_MOST])
     return UnsupportedOperation(

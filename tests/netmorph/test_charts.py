@@ -49,6 +49,15 @@ def test_points_and_stepped_lines_are_drawn_and_text_is_escaped() -> None:
     assert "1.5" not in texts  # there is no such trial
 
 
+def test_lines_without_a_legend_have_their_names_as_titles() -> None:
+    many = figure(*({**BEST, "name": f"trial <{number}>"} for number in range(24)))
+    many["layout"]["showlegend"] = False
+    picture = ET.fromstring(svg(many, "curves"))
+    assert not parts(picture, "rect")
+    titles = [title.text for title in parts(picture, "title")]
+    assert titles == [f"trial <{number}>" for number in range(24)]
+
+
 def test_a_logarithmic_axis_has_its_powers_at_equal_distances() -> None:
     points = {"x": [1_000, 10_000, 100_000], "y": [1, 2, 3], "mode": "lines+markers"}
     picture = ET.fromstring(svg(figure(points, kind="log", ticks=".3~g"), "front"))

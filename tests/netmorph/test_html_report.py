@@ -49,14 +49,17 @@ def made(search: dict[str, Any], trials: list[dict[str, Any]]) -> Page:
 
 def test_a_report_has_the_outcome_first_and_loads_nothing() -> None:
     search = COMPLETE | {"name": EVIL, "cost": "flops", "training": {"epochs": 5, "patience": None}}
+    search |= {"bounds": {"morphisms": ["widen", "deepen"], "parameters": 9000}}
     page = made(search, TRIALS)
     text = " ".join(page.text.split())
     order = ["Outcome", "97.00 % of 360 examples", "Best accuracy so far", "accuracy and flops",
+             "Learning curves", "Predicted and observed",
              "Lineage of the winner", "trial 2: widen convolution 1", "Settings", "epochs 5",
+             "morphisms widen and deepen, parameters 9000",
              "Data set", "Trials nostatus", "2,345,678", "Do it again"]  # fmt: skip
     positions = [text.index(words) for words in order]
     assert positions == sorted(positions)
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 4
     assert not {"script", "link", "img", "iframe"} & {*page.tags}
     assert not [name for name, _ in page.attributes if name in ("src", "href") or name[:2] == "on"]
     assert text.count(EVIL) == 4  # title, heading, class and request: as text

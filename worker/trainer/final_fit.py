@@ -114,6 +114,6 @@ def measure_and_export(
         comparison=trained.comparison,
         seconds=trained.outcome.seconds,
         split=TestSplit(data.test, data.loss, job.dataset_spec.layout),
-        detail=detail_of(job.dataset_spec, test, data.loss),
+        detail=detail_of(job.dataset_spec, test.outputs, test.targets, data.loss),
     )
     return metrics, packed

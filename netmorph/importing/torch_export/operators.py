@@ -32,6 +32,17 @@ _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("maximum", "minimum"), "Max"),
     **dict.fromkeys(("permute", "transpose", "t", "movedim"), "Transpose"),
     "einsum": "Einsum",
+    **dict.fromkeys(("slice", "select", "narrow"), "aten.slice"),
+    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unbind"), "Split"),
+    **dict.fromkeys(("index", "index_select", "gather"), "aten.gather"),
+    "upsample_nearest2d": "Resize",
+    "upsample_bilinear2d": "Resize",
+    "pixel_shuffle": "DepthToSpace",
+    "sum": "ReduceSum",
+    **{
+        name: name.capitalize()
+        for name in ("abs", "sqrt", "exp", "log", "neg", "pow", "sin", "cos")
+    },
 }
 
 

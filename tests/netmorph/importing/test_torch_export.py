@@ -197,8 +197,11 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "divisor": (lambda y: F.avg_pool2d(y, 2, divisor_override=3), "a divisor of its own"),
     "mean": (lambda y: y.mean(1), "expected all spatial axes"),
     "tokens": (lambda y: y.flatten(2), r"expected one vector"),
-    "part": (lambda y: y[:, 1:], r"aten.slice.Tensor \(1\)"),
-    "sum": (lambda y: y.unsqueeze(1).sum(1), r"aten.sum.dim_IntList \(1\)"),
+    "part": (lambda y: y[:, 1:], r"aten.slice.Tensor \(1\); the nearest .* a Conv for each part"),
+    "sum": (lambda y: y.unsqueeze(1).sum(1), r"aten.sum.dim_IntList \(1\); .* ReduceMean over"),
+    "root": (lambda y: y.abs().sqrt(), r"for aten.abs, Relu.*; for aten.sqrt, Relu"),
+    "larger": (lambda y: F.interpolate(y, scale_factor=2), "is a smaller stride before it"),
+    "order": (lambda y: y.sort(1)[0], r"aten.sort \(1\); nothing near them can be taken"),
     "in place": (changed_behind_a_view, "works in place has changed it.*without inplace=True"),
 }
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.protocol.contracts import DatasetSpec
 from core.tasks import TASKS
 from core.tasks.multi_label import THRESHOLD
 from worker.tasks import AbstractLoss
-from worker.trainer.training.evaluation import Evaluation
 
 BINS = 10
 MOST_CONFUSED = 100  # classes of a confusion matrix in `metrics.json`; of more it would be too long
@@ -55,11 +55,10 @@ class TestDetail:
         return {name: value for name, value in found.items() if value}
 
 
-def detail_of(spec: DatasetSpec, evaluation: Evaluation, loss: AbstractLoss) -> TestDetail:
-    """The details of the evaluation on the test split."""
-    stds = _stds(evaluation, loss)
-    outputs = evaluation.outputs.detach().double().cpu().numpy()
-    actual = evaluation.targets.cpu().numpy()
+def detail_of(spec: DatasetSpec, tested: Tensor, targets: Tensor, loss: AbstractLoss) -> TestDetail:
+    """The details of the outputs for the test split, (n, outputs), and of its targets."""
+    stds = _stds(tested, targets, loss)
+    outputs, actual = tested.detach().double().cpu().numpy(), targets.cpu().numpy()
     if not spec.classes:
         scale = np.array(loss.scale or [1.0] * outputs.shape[1])
         errors = (outputs - actual.astype(np.float64)) * scale
@@ -77,12 +76,12 @@ def detail_of(spec: DatasetSpec, evaluation: Evaluation, loss: AbstractLoss) -> 
     return TestDetail(stds, classes, _confusion(actual, answers, len(every)), calibration, [])
 
 
-def _stds(evaluation: Evaluation, loss: AbstractLoss) -> dict[str, float]:
+def _stds(outputs: Tensor, targets: Tensor, loss: AbstractLoss) -> dict[str, float]:
     """The standard errors of the metrics of the task that were not optimised, by name."""
-    reported = loss.other_metrics(evaluation.outputs, evaluation.targets)
+    reported = loss.other_metrics(outputs, targets)
     return {
         one.name: type(loss)(one.kind, names=loss.names, scale=loss.scale).metric_std(
-            evaluation.outputs, evaluation.targets
+            outputs, targets
         )
         for one in loss.task.others
         if one.name in reported

@@ -10,13 +10,12 @@ from worker.tasks import LOSSES
 from worker.trainer.export.detail import TestDetail, detail_of
 from worker.trainer.export.detail_card import MOST_COLUMNS, MOST_PAIRS, MOST_ROWS, detail_section
 from worker.trainer.export.markdown import plain
-from worker.trainer.training.evaluation import Evaluation
 
 SPEC = described(arrays())
 
 
-def evaluation(outputs, targets) -> Evaluation:
-    return Evaluation(0.0, 0.0, len(outputs), torch.tensor(outputs), torch.tensor(targets))
+def detail(spec, outputs, targets, loss) -> TestDetail:
+    return detail_of(spec, torch.tensor(outputs), torch.tensor(targets), loss)
 
 
 def of_classes(
@@ -30,7 +29,7 @@ def of_classes(
     names = tuple(f"class {index}|" for index in range(classes))
     spec = SPEC.model_copy(update={"classes": classes, "class_names": names})
     loss = LOSSES["image-classification"]()
-    return detail_of(spec, evaluation(logits, labels), loss), labels, logits
+    return detail(spec, logits, labels, loss), labels, logits
 
 
 def test_classes_and_confusions_are_those_of_scikit_learn():
@@ -47,9 +46,7 @@ def test_classes_and_confusions_are_those_of_scikit_learn():
 
 def test_a_class_without_examples_or_answers_has_no_shares():
     logits = np.eye(3, dtype=np.float32)[[0, 0, 1, 0]] * 5
-    found = detail_of(
-        SPEC, evaluation(logits, np.array([0, 0, 1, 1])), LOSSES["image-classification"]()
-    )
+    found = detail(SPEC, logits, np.array([0, 0, 1, 1]), LOSSES["image-classification"]())
     assert [one["recall"] for one in found.classes] == [1.0, 0.5, None]
     assert [one["precision"] for one in found.classes] == [2 / 3, 1.0, None]
     lines = detail_section(found, multi_label=False)
@@ -60,9 +57,7 @@ def test_the_calibration_error_is_the_mean_distance_of_probability_and_share():
     p = np.array([0.62, 0.66, 0.95, 0.97, 0.96])  # of class 0, which is always the answer
     logits = np.log(np.stack([p, (1 - p) / 2, (1 - p) / 2], axis=1))
     labels = np.array([0, 1, 0, 0, 2])
-    found = detail_of(
-        SPEC, evaluation(logits, labels), LOSSES["image-classification"]()
-    ).calibration
+    found = detail(SPEC, logits, labels, LOSSES["image-classification"]()).calibration
     assert [one["count"] for one in found["bins"]] == [2, 3]
     assert [one["observed"] for one in found["bins"]] == pytest.approx([1 / 2, 2 / 3])
     assert [one["predicted"] for one in found["bins"]] == pytest.approx([0.64, 0.96])
@@ -74,7 +69,7 @@ def test_labels_are_counted_one_by_one():
     actual = (rng.random((300, 3)) < 0.3).astype(np.float32)
     logits = (rng.normal(size=(300, 3)) + 2 * actual - 1).astype(np.float32)
     spec = SPEC.model_copy(update={"multi_label": True})
-    found = detail_of(spec, evaluation(logits, actual), LOSSES["multi-label"]())
+    found = detail(spec, logits, actual, LOSSES["multi-label"]())
     expected = metrics.precision_recall_fscore_support(actual, logits >= 0)
     for name, values in zip(("precision", "recall", "f1", "examples"), expected, strict=True):
         assert [one[name] for one in found.classes] == pytest.approx(values.tolist())
@@ -89,7 +84,7 @@ def test_errors_of_numbers_are_in_the_units_of_the_data_set():
     loss = LOSSES["regression"](names=("a", "b|c"), scale=(10.0, 2.0))
     actual = np.zeros((4, 2), np.float32)
     outputs = actual + np.array([[0.1, 1.0], [0.1, -1.0], [0.1, 1.0], [0.5, -1.0]], np.float32)
-    found = detail_of(spec, evaluation(outputs, actual), loss)
+    found = detail(spec, outputs, actual, loss)
     first, second = found.targets
     assert first["mean_error"] == pytest.approx(2.0)
     assert first["median_absolute_error"] == pytest.approx(1.0)
