@@ -173,7 +173,7 @@ class SearchPreview(Out):
     )
     roots: list[RootOut] = Field(description="architectures that it would start from")
     trial_seconds: float = Field(description="expected seconds of a trial after the roots")
-    workers: int = Field(description="workers that are alive at present")
+    workers: int = Field(description="live workers that take trials: they neither drain nor rest")
 
 
 class LimitsIn(In):

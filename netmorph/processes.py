@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from netmorph import die_with_parent
 from netmorph.accounts import Account
 from netmorph.errors import LaunchError
 
-_LOG_BYTES = 10_000_000  # a log larger than this is renamed at the next start
+_LOG_BYTES = 10_000_000  # a log larger than this is moved aside, in place of an earlier one
 
 
 def start(
@@ -117,6 +118,18 @@ def _rotate(log: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
+
+
+def shorten(log: Path) -> None:
+    """Move what a running process has written aside if it is long; the process goes on writing.
+
+    Output is appended, so it goes on at the beginning of the emptied file; lines written in between
+    are lost. Where the disk is full the log stays as it is, for a later call.
+    """
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > _LOG_BYTES:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
 
 
 def exit_summary(log: Path, lines: int = 2) -> str:

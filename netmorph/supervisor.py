@@ -18,6 +18,7 @@ _POLL_SECONDS = 0.25  # between two looks at the children
 _FIRST_DELAY = 0.5  # seconds before the first restart; doubled for each further one
 _LONGEST_DELAY = 30.0
 _HEALTHY_AFTER = 60.0  # seconds of running after which earlier deaths no longer count
+_LOG_SECONDS = 60.0  # between two looks at the sizes of the logs
 _CHECK_SECONDS = 5.0  # between two checks of a running child's health
 _UNHEALTHY_SECONDS = 20.0  # of failed checks after which a child is restarted
 _STARTING_SECONDS = 30.0  # after the start, in which failed checks do not count
@@ -123,10 +124,15 @@ class ProcessSupervisor:
         return result
 
     def watch(self, until: Callable[[], bool]) -> None:
-        """Restart each child that ends, until `until` returns true."""
+        """Restart each child that ends and keep the logs short, until `until` returns true."""
+        logs_at = 0.0
         while not until():
             for child in self._children:
                 self._check(child, time.monotonic())
+            if time.monotonic() >= logs_at:
+                logs_at = time.monotonic() + _LOG_SECONDS
+                for child in self._children:
+                    processes.shorten(child.log)
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:

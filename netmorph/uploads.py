@@ -248,6 +248,9 @@ def _tables_in(folder: Path) -> list[Path]:
 
 
 def _refuse(error: OSError) -> None:
+    if isinstance(error, NotADirectoryError):  # a pipe or a device
+        found = shown(Path(error.filename))
+        raise ClientError(f"{found} is neither a file nor a folder: save its content to a file")
     raise ClientError(f"the folder {error.filename!r} cannot be read: {error.strerror}")
 
 

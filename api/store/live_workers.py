@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from api.models import Lease, Worker
 
 RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
+_heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
 
 
 def count_live(session: Session) -> int:
@@ -17,12 +18,21 @@ def count_live(session: Session) -> int:
 
 def live_by_device(session: Session) -> dict[str, int]:
     """How many workers of each kind of device sent a report within the last minute."""
-    heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
     recent = (
         select(Worker.device, func.count(Worker.id.distinct()))
         .outerjoin(Lease, Lease.worker_id == Worker.id)
-        .where(heard_at > func.now() - RECENT)
+        .where(_heard_at > func.now() - RECENT)
         .group_by(Worker.device)
         .order_by(Worker.device)
     )
     return {device: count for device, count in session.execute(recent)}
+
+
+def count_taking_trials(session: Session) -> int:
+    """How many live workers take trials: they neither drain nor rest."""
+    is_away = Worker.draining | func.coalesce(Worker.resting_until > func.now(), False)
+    return session.scalars(
+        select(func.count(Worker.id.distinct()))
+        .outerjoin(Lease, Lease.worker_id == Worker.id)
+        .where(_heard_at > func.now() - RECENT, ~is_away)
+    ).one()

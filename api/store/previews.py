@@ -25,7 +25,7 @@ def preview(
         bounds=checked.bounds,
         roots=[_root(one, config, spec, in_race=len(roots) > 1) for one in roots],
         trial_seconds=_seconds(roots[0], config, spec),
-        workers=live_workers.count_live(session),
+        workers=live_workers.count_taking_trials(session),
     )
 
 

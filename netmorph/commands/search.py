@@ -325,7 +325,7 @@ def preview_facts(preview: Preview) -> dict[str, object]:
         "later trials": f"about {clock(preview['trial_seconds'])} of training each, as expected of "
         "one usual thread",
         "parameters": f"at most {preview['bounds']['parameters']:,}",
-        "workers": f"{preview['workers']} alive",
+        "workers": f"{preview['workers']} that take trials",
     }
 
 

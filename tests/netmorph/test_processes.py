@@ -68,6 +68,23 @@ def test_a_child_gets_only_the_environment_that_is_given(tmp_path: Path) -> None
     assert (tmp_path / "child.log").read_text() == "['A']\n"
 
 
+def test_a_log_that_grows_large_is_moved_aside_while_its_process_writes(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    code = f"import sys; {READY}sys.stdin.read(1); print('more')"
+    with python(tmp_path, code, stdin=subprocess.PIPE) as process:
+        has_written(tmp_path, process)
+        processes.shorten(log)
+        assert log.read_text() == "ready\n"
+        with log.open("ab") as file:
+            file.truncate(10_000_001)
+        processes.shorten(log)
+        assert log.stat().st_size == 0
+        process.communicate(b"x")
+    assert log.read_text() == "more\n"
+    assert (tmp_path / "child.log.1").read_bytes().startswith(b"ready\n")
+    assert (tmp_path / "child.log.1").stat().st_size == 10_000_001
+
+
 def test_a_program_that_does_not_exist_is_named_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     process = processes.start(["/no/such/program"], log=log, cwd=tmp_path)

@@ -65,6 +65,17 @@ def test_a_killed_child_is_started_again(
     assert [records[0]["pid"] for records in reports] == [first.pid, child.process.pid]
 
 
+def test_the_log_of_a_running_child_does_not_grow_without_end(directory: Path) -> None:
+    child = program(directory, SLEEP)
+    supervisor = ProcessSupervisor(lambda records: None)
+    supervisor.start(child)
+    with child.log.open("ab") as file:
+        file.truncate(10_000_001)
+    supervisor.watch(within(20, lambda: child.log.stat().st_size == 0))
+    supervisor.stop()
+    assert child.log.with_name("child.log.1").stat().st_size == 10_000_001
+
+
 def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,12 @@ def test_paths_and_names_are_distinguished(tmp_path: Path, monkeypatch) -> None:
             path_in(missing)
 
 
+def test_a_pipe_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ClientError, match="neither a file nor a folder: save its content"):
+        describe(tmp_path / "pipe.csv", Options())
+
+
 def test_tables_beside_images_are_uploaded_with_them(tmp_path: Path) -> None:
     rows = ["file,breed"]
     for number in range(12):

@@ -186,7 +186,7 @@ def test_a_preview_says_what_the_search_would_be_and_makes_none(visitor, world):
     page = visitor.http.post("/searches", data=fields | {"token": token(visitor.http)})
     assert page.status_code == 200
     assert "What this search would be" in page.text
-    assert "No worker is alive" in page.text
+    assert "No worker takes trials" in page.text
     shown = fields_in(page.text, "/searches")
     assert (shown["name"], shown["int8"]) == ("kept", "yes")
     bearer = {"Authorization": f"Bearer {visitor.key}"}

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from api.models import Lease, Worker
 from api.roles import Role
 from api.schemas import WorkerOut
-from api.store import clock, leases, workers
+from api.store import clock, leases, live_workers, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from tests.api.store.reports import LEASE, beat
@@ -87,6 +87,20 @@ def test_a_worker_is_forgotten_a_day_after_it_was_seen_unless_it_has_a_lease(
         workers.sweep(session)
 
     assert [one.name for one in listed(world, world.caller())] == ["busy", "kept"]
+
+
+def test_workers_that_drain_or_rest_are_live_but_take_no_trials(world, idle) -> None:
+    first, second = idle("gpu-1"), idle("gpu-2")
+    with world.sessions() as session:
+        assert live_workers.count_taking_trials(session) == 2
+    world.set(Worker, first, draining=True)
+    with world.sessions() as session:
+        assert live_workers.count_taking_trials(session) == 1
+        rest = session.scalar(text("SELECT now() + interval '1 minute'"))
+    world.set(Worker, second, resting_until=rest)
+    with world.sessions() as session:
+        assert live_workers.count_taking_trials(session) == 0
+        assert live_workers.count_live(session) == 2
 
 
 def test_a_drained_worker_gets_no_trial_until_it_is_undrained(world, do) -> None:
