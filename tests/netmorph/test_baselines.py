@@ -1,0 +1,92 @@
+"""A small search on real data beats a usual model of scikit-learn, for each kind of data."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from netmorph import (
+    ImageClassifier,
+    ImageRegressor,
+    SignalClassifier,
+    SignalRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
+
+TRAINING = {"epochs": 15, "final_epochs": 25}
+DIGITS = load_digits()
+DIABETES = load_diabetes(scaled=False)
+CANCER = load_breast_cancer()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Data, the model that searches, and the one to beat."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    model: type[Any]
+    baseline: BaseEstimator
+
+
+CASES = {
+    "image classification": Case(
+        DIGITS.images, DIGITS.target, ImageClassifier, LogisticRegression(max_iter=3000)
+    ),
+    "image regression": Case(
+        DIGITS.images, DIGITS.target + 0.5, ImageRegressor, RidgeCV(np.logspace(-2, 3, 11))
+    ),
+    "classification of signals with several channels": Case(
+        DIGITS.images, DIGITS.target, SignalClassifier, LogisticRegression(max_iter=3000)
+    ),
+    "signal regression": Case(
+        DIGITS.data, DIGITS.target + 0.5, SignalRegressor, RidgeCV(np.logspace(-2, 3, 11))
+    ),
+    "tabular classification": Case(CANCER.data, CANCER.target, TabularClassifier, GaussianNB()),
+    "tabular regression": Case(
+        DIABETES.data, DIABETES.target, TabularRegressor, DecisionTreeRegressor(random_state=0)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def data_dir(up) -> Iterator[Path]:
+    """The data directory of a service with one worker."""
+    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    parent.chmod(0o711)
+    with up(parent / "data", "--workers", 1):
+        yield parent / "data"
+    shutil.rmtree(parent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_a_small_search_beats_a_usual_model(data_dir, name) -> None:
+    case = CASES[name]
+    order = np.random.default_rng(0).permutation(len(case.y))
+    train, test = np.split(order, [2 * len(order) // 3])
+    flat = case.x.reshape(len(case.x), -1)
+    model = case.model(data_dir=data_dir, trials=2, training=TRAINING)
+
+    model.fit(case.x[train], case.y[train])
+
+    usual = make_pipeline(StandardScaler(), case.baseline).fit(flat[train], case.y[train])
+    found, expected = (
+        model.score(case.x[test], case.y[test]),
+        usual.score(flat[test], case.y[test]),
+    )
+    assert found > expected, f"{found:.4f}, and {expected:.4f} of {case.baseline}"
