@@ -110,7 +110,9 @@ def _check_shapes(arrays: Arrays, on_block: scratch.OnBlock) -> None:
 def _check_classes(arrays: Arrays, on_block: scratch.OnBlock) -> None:
     classes = len(arrays.class_names)
     if not 2 <= classes <= MAX_CLASSES:
-        raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}")
+        only = "".join(arrays.class_names) if classes == 1 else ""
+        advice = f": all examples are of class {only!r}, add some of another one" if only else ""
+        raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}{advice}")
     _check_shapes(arrays, on_block)
     _check_labels("train", arrays.y_train, len(arrays.x_train), classes)
     counts = np.bincount(arrays.y_train, minlength=classes)

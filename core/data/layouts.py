@@ -54,8 +54,9 @@ def layout_of(shape: tuple[int, ...], given: str | None = None, reason: str = "a
     if given is not None and given not in LAYOUTS:
         raise InvalidDataset(f"layout is {given[:64]!r}; expected one of {', '.join(LAYOUTS)}")
     if len(shape) not in (2, 3, 4) or 0 in shape:
+        none = ", which holds no values" if 0 in shape else ""
         raise InvalidDataset(
-            f"examples have shape {shape}; expected (N, H, W), (N, H, W, C), (N, C, H, W) "
+            f"examples have shape {shape}{none}; expected (N, H, W), (N, H, W, C), (N, C, H, W) "
             "or (N, features), or signals by their `layout`"
         )
     if given is None:

@@ -146,7 +146,7 @@ INFINITE[0, 0, 0, 0] = np.inf
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"class_names": ("a",)}, f"found 1 class(es); expected 2 to {MAX_CLASSES}"),
+        ({"class_names": ("a",)}, "2 to 1000: all examples are of class 'a', add some of"),
         (
             {"class_names": ("a",) * (MAX_CLASSES + 1)},
             f"found {MAX_CLASSES + 1} class(es); expected 2 to {MAX_CLASSES}",

@@ -60,7 +60,7 @@ def test_a_given_layout_goes_before_the_rule(letters: str) -> None:
     [
         ((N,), None, "shape (30,); expected (N, H, W)"),
         ((N, 1, 2, 3, 4), None, "shape (30, 1, 2, 3, 4); expected"),
-        ((N, 0), None, "shape (30, 0); expected"),
+        ((N, 0), None, "shape (30, 0), which holds no values; expected"),
         ((N, 4), "NHW", "expected 3 axes as layout 'NHW'"),
         ((N, 4), "HWN", "layout is 'HWN'; expected one of NHW, NHWC"),
     ],
