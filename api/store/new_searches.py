@@ -93,10 +93,6 @@ def check(
     return CheckedSearch(config, spec, bounds, root)
 
 
-#: Strategies whose networks are not made by the kinds of changes that bounds allow.
-_OWN_CHANGES = frozenset({"grid", "reinforce"})
-
-
 def _check_kinds(config: SearchConfig, bounds: Bounds) -> None:
     """Raise InvalidInput for kinds of changes or layers that are unknown or cannot be chosen."""
     for field, check_kinds in (("morphisms", allowed), ("without_layers", check_excluded)):
@@ -104,10 +100,10 @@ def _check_kinds(config: SearchConfig, bounds: Bounds) -> None:
             check_kinds(bounds)
         except UnknownKind as error:
             raise InvalidInput(f"{field}: {error}") from None
-    if bounds.morphisms is not None and config.strategy in _OWN_CHANGES:
+    if bounds.morphisms is not None and config.strategy == "grid":
         raise InvalidInput(
-            f"morphisms: the strategy {config.strategy!r} chooses its changes by itself: "
-            "leave the morphisms out, or take another strategy"
+            "morphisms: the strategy 'grid' varies depth and width alone: leave the morphisms out, "
+            "or take another strategy"
         )
 
 

@@ -29,7 +29,7 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.graph.node import Node
 from core.layers import LAYERS
-from core.morphisms import MORPHISMS, AbstractMorphism, to_json
+from core.morphisms import MORPHISMS, AbstractMorphism, allowed, to_json
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
@@ -207,7 +207,12 @@ def moves(architecture: Architecture, bounds: Bounds) -> Moves:
 @lru_cache(maxsize=4096)
 def _moves(nodes: tuple[Node, ...], bounds: Bounds) -> Moves:
     architecture = Architecture(nodes)
-    found = {kind: tuple(cls.candidates(architecture, bounds)) for kind, cls in MORPHISMS.items()}
+    kinds = allowed(bounds)
+    found = {
+        kind: tuple(cls.candidates(architecture, bounds))
+        for kind, cls in MORPHISMS.items()
+        if cls in kinds
+    }
     positions = {node.id: index / (len(nodes) - 1) for index, node in enumerate(nodes)}
     described = [
         dict(_described(kind, morphism, architecture, positions))

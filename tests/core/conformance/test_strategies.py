@@ -17,7 +17,7 @@ from core.graph.forward import forward
 from core.graph.roots import roots
 from core.graph.weights import check
 from core.layers import Dense, Input, Output, ReLU
-from core.morphisms import apply_all, legal, transfer_all
+from core.morphisms import MORPHISMS, apply_all, legal, transfer_all
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
@@ -110,6 +110,15 @@ def test_no_suggestion_has_an_excluded_layer(kind):
     suggestions = suggested(kind, trials, count=8, bounds=bounds)
     assert suggestions
     assert all(fits(one.architecture, bounds) for one in suggestions)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in STRATEGIES.items() if cls.inherits])
+def test_networks_are_changed_in_the_chosen_ways_alone(kind):
+    bounds = BOUNDS.model_copy(update={"morphisms": ("deepen", "add_skip")})
+    suggestions = suggested(kind, HISTORY, count=8, bounds=bounds)
+    made = {MORPHISMS.kind_of(one) for found in suggestions for one in found.morphisms}
+    assert made
+    assert made <= {"deepen", "add_skip"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if hasattr(STRATEGIES[kind], "cost")])
