@@ -303,9 +303,14 @@ class TrainingChoices(Message):
     def __str__(self) -> str:
         words = {"split_seed": "another validation split, seed"}
         return ", ".join(
-            f"{words.get(name, name.replace('_', ' '))} {value}"
+            f"{words.get(name, name.replace('_', ' '))} {_rounded(value)}"
             for name, value in self.changes.items()
         )
+
+
+def _rounded(value: str | float) -> str | float:
+    """A number to three digits, for people."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 # --- what travels -----------------------------------------------------------------------------

@@ -236,4 +236,7 @@ def test_choices_are_described_in_words():
     assert str(TrainingChoices(augmentation="affine-flip", weight_decay=0.8)) == (
         "augmentation affine-flip, weight decay 0.8"
     )
+    assert str(
+        TrainingChoices(weight_decay=0.7417709782104775, mixing=1.0, split_seed=1234567)
+    ) == ("mixing 1.0, weight decay 0.742, another validation split, seed 1234567")
     assert str(USUAL) == ""
