@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from netmorph.answers import Epoch, Search, Trial
 from netmorph.formatting import clock, metric
-from netmorph.lineage import belief, steps
+from netmorph.lineage import beginning, belief, steps
 
 
 class Event(TypedDict):
@@ -18,8 +18,8 @@ class Event(TypedDict):
 
 def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
     """What happened to a search and its trials, the earliest first."""
-    trials, in_percent = list(trials), search.get("in_percent", True)
-    events = [event for trial in trials for event in of_trial(trial, in_percent)]
+    trials = list(trials)
+    events = [event for trial in trials for event in of_trial(trial, search)]
     # The clock of an extended search has been set forward: its first trial began before.
     starts = [one["started_at"] for one in (search, *trials) if one["started_at"] is not None]
     own = [
@@ -31,11 +31,11 @@ def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
     return sorted(events, key=lambda event: event["at"])
 
 
-def of_trial(trial: Trial, in_percent: bool = True) -> Iterator[Event]:
-    """What happened to a trial: it was made, started for the last time, and ended."""
-    number = trial["number"]
+def of_trial(trial: Trial, search: Search) -> Iterator[Event]:
+    """What happened to a trial of the search: it was made, started for the last time, and ended."""
+    number, in_percent = trial["number"], search.get("in_percent", True)
     kind = {"final": "final fit", "former": "earlier final fit"}.get(trial["kind"])
-    made = kind or steps(trial, ", then ") or "a root"
+    made = kind or steps(trial, ", then ") or beginning(search)
     expected = f"; expected {text}" if (text := belief(trial, in_percent)) else ""
     yield Event(at=trial["created_at"], trial=number, text=f"made: {made}{expected}")
     if trial["started_at"] is not None:

@@ -17,9 +17,9 @@ def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
     return line[::-1]
 
 
-def in_words(line: Iterable[Trial], in_percent: bool = True) -> list[str]:
-    """A sentence for each trial of a lineage, with the morphisms from its parent."""
-    return [_sentence(trial, in_percent) for trial in line]
+def in_words(line: Iterable[Trial], search: Search) -> list[str]:
+    """A sentence for each trial of a lineage of the search, with the morphisms from its parent."""
+    return [_sentence(trial, search) for trial in line]
 
 
 def winner(search: Search) -> int | None:
@@ -29,10 +29,16 @@ def winner(search: Search) -> int | None:
     return search["best"]["number"] if search["best"] is not None else None
 
 
-def _sentence(trial: Trial, in_percent: bool) -> str:
-    origin = steps(trial, ", then ") or "a root"
+def _sentence(trial: Trial, search: Search) -> str:
+    in_percent = search.get("in_percent", True)
+    origin = steps(trial, ", then ") or beginning(search)
     value = f" ({metric(trial['value'], in_percent)})" if trial["value"] is not None else ""
     return f"trial {trial['number']}: {origin}{value}"
+
+
+def beginning(search: Search) -> str:
+    """What the first trials of a search are."""
+    return "the given network" if search.get("root") else "a root"
 
 
 def steps(trial: Trial, separator: str) -> str:

@@ -47,7 +47,7 @@ def summary(client: TrialSource, search: Search, folder: Path | None) -> dict[st
         "compute_in_winner": search.get("compute_in_winner"),
         "seconds": round(search["used"]["seconds"], 1),
         "winner": number,
-        "lineage": lineage.in_words(line, in_percent),
+        "lineage": lineage.in_words(line, search),
         "export": str(folder) if folder else None,
     }
 

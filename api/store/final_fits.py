@@ -48,7 +48,8 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
     alone = compute.before(connection, context.search_id, parent) if members else spent
     completed, inherited = tallies(connection, context.search_id)
     origin = context.parent_id
-    line = [] if origin is None else lineage(connection, origin)
+    given = context.config.root is not None
+    line = [] if origin is None else lineage(connection, origin, given=given)
     value = context.parent_value
     is_final = context.kind is TrialKind.FINAL
     found = kept.sentences(connection, [context.search_id]) if is_final else {}
@@ -97,19 +98,19 @@ FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.n
 """)
 
 
-def lineage(connection: Connection, trial_id: UUID) -> list[str]:
-    """A trial's lineage in words, the root first."""
+def lineage(connection: Connection, trial_id: UUID, *, given: bool = False) -> list[str]:
+    """A trial's lineage in words, the root first, which may be the network `given` by a user."""
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
-        words.append(f"trial {row.number}: {steps or _beginning(row)}")
+        words.append(f"trial {row.number}: {steps or _beginning(row, given)}")
     return words
 
 
-def _beginning(row: Any) -> str:
+def _beginning(row: Any, given: bool) -> str:
     """The origin of a trial without morphisms, in words."""
     if row.parent_number is None:
-        return "a root"
+        return "the given network" if given else "a root"
     return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
 
 

@@ -42,5 +42,5 @@ def lineage(
     if as_json:
         print_json(line)
         return
-    for sentence in lineages.in_words(line, item.get("in_percent", True)):
+    for sentence in lineages.in_words(line, item):
         console().print(sentence, soft_wrap=True)

@@ -119,7 +119,7 @@ class Tools:
                 item = client.wait(item["id"], wait_seconds)
             number = lineage.winner(item)
             line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
-        words = lineage.in_words(line, item.get("in_percent", True))
+        words = lineage.in_words(line, item)
         return _text(tables.search(item, words))
 
     def list_searches(
@@ -279,7 +279,7 @@ def explanation(search: Search, line: list[Trial]) -> Iterator[str]:
     yield f"size: {size}, {milliseconds(trial['latency'])} for one example"
     if len(line) > 1:
         yield "lineage:"
-        yield from (f"  {sentence}" for sentence in lineage.in_words(line, in_percent))
+        yield from (f"  {sentence}" for sentence in lineage.in_words(line, search))
 
 
 def _origin(search: Search, line: list[Trial]) -> str:

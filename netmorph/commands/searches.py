@@ -78,7 +78,7 @@ def show(
         number = lineage.winner(item)
         line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
         front = client.front(item["id"]) if item.get("cost") else None
-    words = lineage.in_words(line, item.get("in_percent", True))
+    words = lineage.in_words(line, item)
     if as_json:
         print_json({**item, "lineage": words, "front": front and front["items"]})
     else:
@@ -143,7 +143,7 @@ def logs(
         else:
             chosen = client.trial(item["id"], trial)
             events, epochs = (
-                list(event_log.of_trial(chosen, in_percent)),
+                list(event_log.of_trial(chosen, item)),
                 client.epochs(chosen["id"]),
             )
     if as_json:

@@ -33,7 +33,7 @@ def test_the_log_of_a_search_has_every_event_in_the_order_of_time() -> None:
 
 def test_the_log_says_what_was_expected_of_a_trial() -> None:
     predicted = TRIAL | {"predicted_mean": 0.925, "predicted_std": 0.011}
-    made = next(event_log.of_trial(predicted))
+    made = next(event_log.of_trial(predicted, SEARCH))
     assert made["text"].endswith("add a skip from 3 to 7; expected 92.50 % ± 1.10 %")
 
 

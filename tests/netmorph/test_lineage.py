@@ -10,10 +10,18 @@ from tests.netmorph.samples import FINISHED, LONGER, NEW, SEARCH, TRIALS, WIDER
 def test_a_lineage_begins_at_the_root() -> None:
     line = lineage.ancestry(TRIALS, 4)  # type: ignore[arg-type]
 
-    assert lineage.in_words(line) == [
+    assert lineage.in_words(line, SEARCH) == [  # type: ignore[arg-type]
         "trial 0: a root (90.00 %)",
         "trial 2: widen convolution 1 from 8 to 16 filters, then add a skip from 3 to 7 (95.68 %)",
         "trial 4: continues trial 2",
+    ]
+
+
+def test_a_lineage_of_a_search_from_a_given_network_begins_at_that_network() -> None:
+    line = lineage.ancestry(TRIALS, 0)  # type: ignore[arg-type]
+    search = SEARCH | {"root": "0192f0c4"}
+    assert lineage.in_words(line, search) == [  # type: ignore[arg-type]
+        "trial 0: the given network (90.00 %)"
     ]
 
 

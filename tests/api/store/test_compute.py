@@ -7,7 +7,7 @@ import pytest
 
 from api.models import Trial
 from api.store import compute, searches, train_orders
-from api.store.final_fits import model_card
+from api.store.final_fits import lineage, model_card
 from core.protocol.contracts import SearchConfig
 from core.protocol.states import TrialKind
 
@@ -209,3 +209,11 @@ def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> No
     final = final_of(world, search, world.trial(search))
     history = do(model_card, do(train_orders.read, final))
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (0.0, 0.0)
+
+
+def test_a_lineage_begins_with_a_root_or_with_the_given_network(do, line) -> None:
+    _, last = line
+    assert do(lineage, last)[0].endswith(": a root")
+    with_given = do(lambda connection: lineage(connection, last, given=True))
+    assert with_given[0].endswith(": the given network")
+    assert with_given[1:] == do(lineage, last)[1:]
