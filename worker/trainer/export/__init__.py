@@ -25,8 +25,8 @@ from worker.trainer.export.check import check_export, in_layout, worker_batches
 from worker.trainer.export.detail import TestDetail
 from worker.trainer.export.int8 import TestSplit
 from worker.trainer.export.int8_report import QuantisedReport, int8_report
-from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
 from worker.trainer.export.onnx_check import ROUNDING as ONNX_TOLERANCE
+from worker.trainer.export.onnx_check import check_onnx, examples_checked
 from worker.trainer.export.onnx_model import OnnxUnavailable, head_of, onnx_model
 from worker.trainer.export.requirements import requirements
 from worker.trainer.train_job import TrainJob
@@ -75,7 +75,7 @@ def export(
         "metrics.json": _json(
             _metrics(job, test, comparison, seconds) | (detail.to_json() if detail else {})
         ),
-        "manifest.json": _json(_manifest(inputs, missing) | int8.manifest),
+        "manifest.json": _json(_manifest(architecture, inputs, missing) | int8.manifest),
         **onnx,
         **int8.files,
     }
@@ -97,20 +97,23 @@ def _onnx(
     try:
         head = head_of(job.task, spec, inputs.targets)
         model = onnx_model(head, spec, inputs.normalisation, architecture, weights)
-        (_, outputs), *_ = worker_batches(architecture, weights, inputs, EXAMPLES)
-        check_onnx(model, head, in_layout(inputs.sample[:EXAMPLES], spec.layout), outputs)
+        count = examples_checked(architecture.flops, len(inputs.sample))
+        (_, outputs), *_ = worker_batches(architecture, weights, inputs, count)
+        check_onnx(model, head, in_layout(inputs.sample[:count], spec.layout), outputs)
     except OnnxUnavailable as error:
         return {}, str(error)
     return {"model.onnx": model}, ""
 
 
-def _manifest(inputs: TrainedInputs, onnx_missing: str) -> dict[str, Any]:
+def _manifest(
+    architecture: Architecture, inputs: TrainedInputs, onnx_missing: str
+) -> dict[str, Any]:
     """How each file that predicts was checked, or why it is missing."""
     return {
         "predict.py": _checked(len(inputs.sample), OUTPUTS_TOLERANCE),
         "model.onnx": {"missing": onnx_missing}
         if onnx_missing
-        else _checked(min(EXAMPLES, len(inputs.sample)), ONNX_TOLERANCE),
+        else _checked(examples_checked(architecture.flops, len(inputs.sample)), ONNX_TOLERANCE),
     }
 
 

@@ -17,7 +17,8 @@ from core.layers.windows import pad_ends
 from worker.trainer.export.onnx_heads import Head
 from worker.trainer.export.onnx_model import INPUT, OnnxUnavailable
 
-EXAMPLES = 2  # that the file is checked on; more than one, as their number is open
+FEWEST, MOST = 2, 16  # examples that a file is checked on; several, as their number is open
+FLOPS = 500_000_000  # of a check, about: the evaluator is slow
 ROUNDING = 1e-4  # of the largest output of the network, or of one
 
 
@@ -56,6 +57,11 @@ class AveragePool(OpRun):
 def _padded(x: Array, pads: Any, value: float = 0.0) -> Array:
     """The values inside of an operator's pads: all that come before, then all that come after."""
     return pad_ends(x, [*zip(pads[: x.ndim - 2], pads[x.ndim - 2 :], strict=True)], value)
+
+
+def examples_checked(flops: int, available: int) -> int:
+    """How many of the available examples a network of these FLOPs for one is checked on."""
+    return min(available, MOST, max(FEWEST, FLOPS // max(1, flops)))
 
 
 def check_onnx(model: bytes, head: Head, examples: NDArray[Any], outputs: Tensor) -> None:

@@ -33,7 +33,7 @@ from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export import export, predict
 from worker.trainer.export.check import in_layout
-from worker.trainer.export.onnx_check import check_onnx
+from worker.trainer.export.onnx_check import FEWEST, MOST, check_onnx, examples_checked
 from worker.trainer.export.onnx_graph import OnnxGraph
 from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
 from worker.trainer.export.onnx_model import FORMAT, OnnxUnavailable, head_of, onnx_model
@@ -264,3 +264,11 @@ def test_an_export_without_an_onnx_file_is_offered_and_says_why(job):
         assert "model.onnx" not in archive.namelist()
         card = archive.read("README.md").decode()
     assert "There is no `model.onnx`: ONNX's checker refuses it" in card
+
+
+@pytest.mark.parametrize(
+    ("flops", "available", "count"),
+    [(1_000, 64, MOST), (100_000_000, 64, 5), (10**12, 64, FEWEST), (0, 3, 3), (10**12, 1, 1)],
+)
+def test_a_small_network_is_checked_on_more_examples(flops, available, count):
+    assert examples_checked(flops, available) == count
