@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.edge.headers import protect
 from api.edge.observation import request_id
 from api.store.errors import Conflict, Forbidden, NotFound, QuotaExceeded
 from core.errors import DiskFull, InvalidInput, MissingBlob, NetmorphError
@@ -86,8 +87,11 @@ def install(app: FastAPI, shown: Callable[[ErrorHandler], ErrorHandler] | None =
 
     `shown` makes of a handler one that shows some callers a page instead.
     """
-    for kind, handler in {**_handlers(), Exception: _unexpected}.items():
+    for kind, handler in _handlers().items():
         app.add_exception_handler(kind, shown(handler) if shown else handler)
+    unexpected = shown(_unexpected) if shown else _unexpected
+    # The application answers it outside of every middleware.
+    app.add_exception_handler(Exception, lambda *failed: protect(unexpected(*failed)))
 
 
 #: The errors of a route that `answer` can answer; any other one is a fault of the program.

@@ -1,5 +1,6 @@
 """Security headers, which every response has."""
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Pages load nothing from other sites. The hash is that of the empty style element which Plotly
@@ -27,6 +28,13 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 _NAMES = frozenset(name for name, _ in _HEADERS)
+
+
+def protect(response: Response) -> Response:
+    """Add the headers to a response that is sent outside of the middleware."""
+    for name, value in _HEADERS:
+        response.headers.setdefault(name.decode(), value.decode())
+    return response
 
 
 class SecurityHeaders:

@@ -1,6 +1,7 @@
 """How values look on pages."""
 
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.exc import TimeoutError
 from api.dashboard import rendering
 from api.dashboard.rendering import errors_as_pages, size, spread, task_words
 from api.edge import errors
+from api.edge.headers import CONTENT_SECURITY_POLICY
 from api.schemas import SearchOut
 from api.store import searches
 from core.protocol.states import SearchStatus
@@ -160,3 +162,7 @@ def test_a_browser_sees_any_error_as_a_page_and_a_program_as_a_problem(
     assert words in seen.text
     assert read.headers["content-type"] == rest.headers["content-type"] == errors.MEDIA_TYPE
     assert seen.headers.get("retry-after") == read.headers.get("retry-after")
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:  # which no middleware sees
+        for answer in (seen, read, rest):
+            assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+            assert answer.headers["cache-control"] == "no-store"
