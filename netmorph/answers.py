@@ -172,7 +172,7 @@ class Budget(TypedDict, total=False):
 
 
 class Bounds(TypedDict, total=False):
-    """The largest architecture that a search may suggest. None: no bound."""
+    """The architectures that a search may suggest: the largest, and of what. None: no bound."""
 
     layers: int
     width: int  # filters or units of one layer
@@ -180,6 +180,8 @@ class Bounds(TypedDict, total=False):
     flops: int | None  # for one example, forward
     memory: int | None  # bytes while training one batch
     latency: float | None  # seconds for one example
+    morphisms: list[str] | None  # kinds of changes
+    without_layers: list[str] | None  # kinds of layers
 
 
 class Training(TypedDict, total=False):
