@@ -59,7 +59,9 @@ def to_tensorboard(client: Source, search_id: str, folder: Path) -> Tracked:
                 points += _update(board, run, search, trial, found)
             except OSError as error:
                 reason = error.strerror or str(error)
-                raise ClientError(f"{run} cannot be written: {reason}; give another") from None
+                raise ClientError(
+                    f"{run} cannot be written: {reason}; give another folder"
+                ) from None
             trials += 1
     return Tracked(trials, points)
 

@@ -44,19 +44,19 @@ class Tracked:
     """What a call has done."""
 
     trials: int  # that are there now
-    points: int  # of learning curves that were written by this call
+    points: int  # numbers of learning curves, in MLflow also results, that this call has written
 
 
 def curves(client: Source, search: Search, trial: Trial) -> list[Point]:
     """The learning curves of a trial: those of its last attempt, which has all earlier epochs.
 
-    Their names are `loss/train`, `loss/validation`, `accuracy/validation` with the name of the
+    Their names are `loss/train`, `loss/validation`, `validation/accuracy` with the name of the
     metric, and `learning_rate`.
     """
     names = {
         "loss/train": "train_loss",
         "loss/validation": "validation_loss",
-        f"{search['metric']}/validation": "validation_metric",
+        f"validation/{search['metric']}": "validation_metric",
         "learning_rate": "learning_rate",
     }
     began = seconds_of(trial["started_at"]) or 0.0
