@@ -6,11 +6,10 @@ that of TFRecord: length (8 bytes), its checksum (4), an event, its checksum (4)
 
 import time
 from collections.abc import Iterator
+from ctypes import c_float
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from netmorph.answers import Search, Trial
 from netmorph.errors import ClientError
@@ -100,10 +99,8 @@ def _update(board: Any, run: Path, search: Search, trial: Trial, points: list[Po
 
 def _first_wrong(written: _Written, points: list[Point]) -> int | None:
     """The first step at which the files have another value than the curves, if there is one."""
-    values = np.array([one.value for one in points])
-    with np.errstate(over="ignore"):  # an event has 32 bits for a number
-        rounded = values.astype(np.float32).tolist()
-    expected = {(one.name, one.step): value for one, value in zip(points, rounded, strict=True)}
+    # An event has 32 bits for a number.
+    expected = {(one.name, one.step): c_float(one.value).value for one in points}
     names = {one.name for one in points}
     return min(
         (
