@@ -25,6 +25,7 @@ from netmorph.commands.options import messages
 from netmorph.commands.predict import predict
 from netmorph.commands.report import report
 from netmorph.commands.search import search
+from netmorph.commands.tracking import track
 from netmorph.commands.trials import trial
 from netmorph.commands.webhooks import webhooks
 from netmorph.commands.workers import workers
@@ -128,6 +129,7 @@ app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(export)
 app.command()(report)
+app.command()(track)
 app.command()(predict)
 app.command()(mcp)
 app.add_typer(trial, name="trial")

@@ -63,6 +63,11 @@ PARSED = {
         "cd exports": _EXPORT, "curl": _EXPORT, "from netmorph": _ESTIMATORS,
         "python examples/texts_compared.py": "takes minutes",
     },
+    "tracking": {
+        "pip install": "installs packages", "tensorboard": "needs TensorBoard itself",
+        "netmorph track last --mlflow": "makes a database: tests/e2e/test_tracking.py needs none",
+        "mlflow": "needs MLflow itself",
+    },
     "users-and-keys": {"export NETMORPH": "sets what this test sets"},
     "webhooks": {
         "netmorph webhook ping": "sends a request to another host",

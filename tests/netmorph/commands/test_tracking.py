@@ -1,0 +1,13 @@
+"""`netmorph track` on a real service; `tests/e2e/test_tracking.py` has trials to write."""
+
+from tests.netmorph.commands.conftest import refused
+
+
+def test_a_search_without_trials_writes_no_run(ask, search, tmp_path) -> None:
+    told = ask("track", search["id"], "--tensorboard", tmp_path / "runs")
+    assert told == {"search_id": search["id"], "tensorboard": {"trials": 0, "points": 0}}
+
+
+def test_a_call_that_names_no_tool_says_what_to_give(netmorph, service, search) -> None:
+    ended = netmorph("track", search["id"], "--data-dir", service.directory)
+    assert "give --tensorboard FOLDER, --mlflow URI, or both" in refused(ended)
