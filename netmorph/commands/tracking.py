@@ -1,5 +1,6 @@
 """`netmorph track`: the trials of a search in TensorBoard and MLflow."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def track(
     """
     if tensorboard is None and mlflow is None:
         raise ClientError("nothing to write to: give --tensorboard FOLDER, --mlflow URI, or both")
+    # Seven tries of MLflow take four minutes: an address without a server would be told too late.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
     written = {}
     with connect(service) as client:
         item = resolve(client, search)
