@@ -43,14 +43,13 @@ def track(
     """
     if tensorboard is None and mlflow is None:
         raise ClientError("nothing to write to: give --tensorboard FOLDER, --mlflow URI, or both")
-    # Seven tries of MLflow take four minutes: an address without a server would be told too late.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
     written = {}
     with connect(service) as client:
         item = resolve(client, search)
         if tensorboard is not None:
             written["tensorboard"] = to_tensorboard(client, item["id"], tensorboard)
         if mlflow is not None:
+            _adapt_mlflow()
             written["mlflow"] = to_mlflow(client, item["id"], mlflow)
     if as_json:
         counts = {
@@ -60,3 +59,11 @@ def track(
         return
     for name, one in written.items():
         console().print(f"{name}: {one.trials} trials, {one.points} new numbers", soft_wrap=True)
+
+
+def _adapt_mlflow() -> None:
+    """Let MLflow behave like a command of ours, where its own variables do not say otherwise."""
+    # Its seven tries take four minutes: that an address is wrong would be said too late.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+    # It prints the address of each run on the standard output, which is for results.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

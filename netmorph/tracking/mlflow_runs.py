@@ -45,8 +45,10 @@ def to_mlflow(client: Source, search_id: str, uri: str) -> Tracked:
             such as "sqlite:///mlflow.db".
 
     Raises:
-        ClientError: mlflow is not installed, or MLflow refused something.
+        ClientError: the address is empty, mlflow is not installed, or MLflow refused something.
     """
+    if not uri:  # MLflow would make a database in the working directory
+        raise ClientError("invalid address of MLflow '': expected one such as http://host:5000")
     package("mlflow", "mlflow")
     refusal = import_module("mlflow.exceptions").MlflowException
     try:
