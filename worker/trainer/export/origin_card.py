@@ -41,9 +41,11 @@ def _latency(history: dict[str, Any]) -> str:
     if not isinstance(seconds, float):
         return ""
     how = ", ".join(plain(str(history[key])) for key in ("device", "precision") if history.get(key))
+    members = history.get("members") or ()
+    whose = f", one of the {len(members)} networks of the final fit" if len(members) > 1 else ""
     return (
         f"{1000 * seconds:.3g} ms for one example at a time, measured in the search for trial "
-        f"{history.get('of_number', '?')}{f' ({how})' if how else ''}"
+        f"{history.get('of_number', '?')}{whose}{f' ({how})' if how else ''}"
     )
 
 

@@ -198,3 +198,11 @@ def test_a_card_without_a_history_is_still_a_card(job):
     assert "| validation accuracy in the search | ? (" in card
     assert metrics["validation"] is None
     assert metrics["test_std"] == 0.03
+
+
+def test_the_latency_of_one_of_several_networks_is_told_as_such(job):
+    history = {"latency": 0.002, "of_number": 6, "members": [6, 3]}
+    card, _ = card_and_metrics(dataclasses.replace(job, history=history))
+    assert "in the search for trial 6, one of the 2 networks of the final fit |" in card
+    alone, _ = card_and_metrics(dataclasses.replace(job, history=history | {"members": []}))
+    assert "in the search for trial 6 |" in alone
