@@ -1,5 +1,6 @@
 """The commands on data sets: dataset add, describe, ls, show and rm."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -256,8 +257,13 @@ def describe(
     if as_json:
         print_json(answer)
         return
+    _print_facts(tables.headlines(answer["description"], columns=True))
+
+
+def _print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print a line for each fact, its label first."""
     out = console()
-    for label, words in tables.headlines(answer["description"], columns=True):
+    for label, words in facts:
         out.print(f"{label:11}{words}", soft_wrap=True)
 
 
@@ -281,9 +287,7 @@ def show(
         ("uploaded", tables.minute(item["uploaded_at"])),
         ("stored", f"{item['bytes']:,} bytes"),
     ]
-    out = console()
-    for label, words in (*facts, *tables.headlines(item["description"], columns=True)):
-        out.print(f"{label:11}{words}", soft_wrap=True)
+    _print_facts([*facts, *tables.headlines(item["description"], columns=True)])
 
 
 @datasets.command("rm")

@@ -92,7 +92,7 @@ def _update(board: Any, run: Path, search: Search, trial: Trial, points: list[Po
             writer.add_text("trial", text, step)
         if is_ended:
             measured = {f"trial/{name}": one for name, one in results(search, trial).items()}
-            hyper = parameters(trial) | {"status": trial["status"]}
+            hyper = parameters(search, trial) | {"status": trial["status"]}
             writer.add_hparams(hyper, measured, name=".", global_step=step)
     return len(new)
 
@@ -114,7 +114,7 @@ def _first_wrong(written: _Written, points: list[Point]) -> int | None:
 
 def _table(search: Search, trial: Trial) -> str:
     """The facts of a trial as a table in Markdown, which TensorBoard shows."""
-    facts = {**parameters(trial), **results(search, trial), **words(search, trial)}
+    facts = {**parameters(search, trial), **results(search, trial), **words(search, trial)}
     rows = [f"| {name} | {str(value).replace('|', '/')} |" for name, value in facts.items()]
     return "\n".join([f"| {title(trial)} | {search['name'].replace('|', '/')} |", "|-|-|", *rows])
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from netmorph.answers import Epoch, Search, Trial
 from netmorph.errors import ClientError
-from netmorph.lineage import belief, steps
+from netmorph.lineage import beginning, belief, steps
 
 #: A parameter of a trial, as both tools take it.
 Value = str | int | float | bool
@@ -69,11 +69,11 @@ def curves(client: Source, search: Search, trial: Trial) -> list[Point]:
     ]
 
 
-def parameters(trial: Trial) -> dict[str, Value]:
+def parameters(search: Search, trial: Trial) -> dict[str, Value]:
     """The hyper-parameters of a trial, the same names for each: its architecture and changes."""
     return {
         "kind": trial["kind"],
-        "morphisms": steps(trial, ", then ") or "a root",
+        "morphisms": steps(trial, ", then ") or beginning(search),
         "training": trial["changes"] or "as the others",
         "parent": "none" if trial["parent_number"] is None else f"trial {trial['parent_number']}",
         "layers": trial["layers"],

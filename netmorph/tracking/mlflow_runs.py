@@ -126,7 +126,7 @@ class _Runs:
             step = max((one.step for one in points), default=0)
             found = results(self._search, trial).items()
             points += [Point(name, step, value, ended) for name, value in found]
-        new = self._log(run, points, parameters(trial), words(self._search, trial))
+        new = self._log(run, points, parameters(self._search, trial), words(self._search, trial))
         self._end(run, trial["status"], ended)
         return new
 

@@ -207,3 +207,13 @@ def out() -> Console:
     made = console()
     made.file, made.width = io.StringIO(), 40
     return made
+
+
+@pytest.fixture(scope="module")
+def data_dir(up) -> Iterator[Path]:
+    """The data directory of a service with one worker."""
+    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    parent.chmod(0o711)
+    with up(parent / "data", "--workers", 1):
+        yield parent / "data"
+    shutil.rmtree(parent)

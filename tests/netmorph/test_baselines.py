@@ -1,10 +1,6 @@
 """A small search on real data beats a usual model of scikit-learn, for each kind of data."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,16 +57,6 @@ CASES = {
         DIABETES.data, DIABETES.target, TabularRegressor, DecisionTreeRegressor(random_state=0)
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def data_dir(up) -> Iterator[Path]:
-    """The data directory of a service with one worker."""
-    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
-    parent.chmod(0o711)
-    with up(parent / "data", "--workers", 1):
-        yield parent / "data"
-    shutil.rmtree(parent)
 
 
 @pytest.mark.slow

@@ -4,10 +4,8 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,16 +84,6 @@ EXPECTED_TO_FAIL = {
     "check_methods_subset_invariance": "in single precision the size of a batch changes the "
     "seventh digit of a probability"
 }
-
-
-@pytest.fixture(scope="module")
-def data_dir(up) -> Iterator[Path]:
-    """The data directory of a service with one worker."""
-    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
-    parent.chmod(0o711)
-    with up(parent / "data", "--workers", 1):
-        yield parent / "data"
-    shutil.rmtree(parent)
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,7 @@ def export(
     int8 = QuantisedReport()
     if job.int8 and split is not None:
         int8 = int8_report(job, onnx, missing, inputs, test, split)
+    metrics = _metrics(job, test, comparison, seconds) | (detail.to_json() if detail else {})
     files = {
         "weights.safetensors": save(weights),
         "model.json": _json(architecture.to_json()),
@@ -72,9 +73,7 @@ def export(
         "README.md": model_card(
             job, architecture, inputs, test, comparison, seconds, missing, int8.words, detail
         ).encode(),
-        "metrics.json": _json(
-            _metrics(job, test, comparison, seconds) | (detail.to_json() if detail else {})
-        ),
+        "metrics.json": _json(metrics),
         "manifest.json": _json(_manifest(architecture, inputs, missing) | int8.manifest),
         **onnx,
         **int8.files,
