@@ -34,7 +34,7 @@ from core.search.pace import (
     root_seconds,
     seconds_for_an_example,
 )
-from core.search.recipe import alternatives, first_split_seed
+from core.search.recipe import FEW_EXAMPLES, alternatives, first_split_seed
 from core.search.strategies import STRATEGIES
 
 RACE_SHARE = 0.12  # of S, for the roots together
@@ -45,7 +45,7 @@ MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 MOST_NETWORKS = 4  # of an ensemble, where time is plentiful
-PASSES_OF_TWO, PASSES_OF_ANOTHER = 200, 140  # epochs in all: for two networks, for each further one
+PASSES_OF_TWO, PASSES_OF_ANOTHER = 120, 70  # epochs in all: for two networks, for each further one
 SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
 PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
@@ -55,6 +55,7 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 BACKWARD = 3  # cost of a training step, in forward passes
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
+EPOCHS_OF_FEW = 300  # the same for few images: several usual networks use the time better
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
 KINDS = {"morphisms", "without_layers"}  # bounds that do not limit a size
 
@@ -209,12 +210,16 @@ def _widest_in_time(
     """Each kind of root, at the largest scale for which there is time for enough epochs."""
     usual, *wider = versions
     found = dict(usual)
-    examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
+    is_few = len(spec.input_shape) == 3 and spec.train_examples < FEW_EXAMPLES
+    epochs = EPOCHS_OF_FEW if is_few else EPOCHS_OF_WIDER
+    examples = max(EXAMPLES_OF_WIDER, epochs * spec.train_examples)
     for scaled in wider:
         for kind, root in scaled.items():
             seconds = examples * slowness * PRIOR_SPEED.seconds(root)
             is_timely = seconds <= GOAL_SHARE * (config.budget.seconds or 0.0)
-            if is_timely and root.parameters <= _most_parameters(spec):
+            # What does not fit the bounds at a scale comes back narrower than the usual root.
+            is_wider = root.flops > found[kind].flops if kind in found else True
+            if is_timely and is_wider and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found
 
@@ -293,7 +298,7 @@ def alternatives_tried(
     """
     if not STRATEGIES[config.strategy].inherits:
         return ()
-    passes = passes_in_time(config, spec, slowness)
+    passes = passes_of_a_network(config, spec, slowness)
     found = alternatives(config, spec, passes)
     if config.training.alternatives is not None:
         return found[: config.training.alternatives]
@@ -321,3 +326,8 @@ def networks(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> 
     if passes < PASSES_OF_TWO:
         return 1
     return min(MOST_NETWORKS, 2 + int((passes - PASSES_OF_TWO) / PASSES_OF_ANOTHER))
+
+
+def passes_of_a_network(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> float:
+    """About how many epochs each of the networks that are exported as one can be trained for."""
+    return passes_in_time(config, spec, slowness) / networks(config, spec, slowness)

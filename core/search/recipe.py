@@ -43,7 +43,7 @@ def hyperparameters(
 ) -> Hyperparameters:
     """The hyper-parameters of a training that is limited to these epochs and seconds.
 
-    `passes` is about the number of epochs that the exported network will have had in the end;
+    `passes` is about the number of epochs that each exported network will have had in the end;
     `choices` are the changes that the search has made.
     """
     training, choices = config.training, choices or TrainingChoices()

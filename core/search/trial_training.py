@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from core.protocol.contracts import DatasetSpec, Hyperparameters, SearchConfig, TrainingChoices
-from core.search.defaults import split_seeds
+from core.search.defaults import passes_of_a_network, split_seeds
 from core.search.halving import RUNG
 from core.search.pace import (
     END_SECONDS,
@@ -15,7 +15,6 @@ from core.search.pace import (
     TRIAL_EPOCHS,
     TRIAL_EXAMPLES,
     epochs_of,
-    passes_in_time,
     root_seconds,
     trials_deadline,
     usual_seconds,
@@ -71,7 +70,7 @@ def trial_hyperparameters(
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else epochs_of(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    passes = passes_in_time(config, spec, slowness)
+    passes = passes_of_a_network(config, spec, slowness)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "rung": RUNG if inherited else 1.0,
@@ -107,7 +106,7 @@ def final_hyperparameters(
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    passes = passes_in_time(config, spec, slowness)
+    passes = passes_of_a_network(config, spec, slowness)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "patience": None,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from benchmarks.histories import history
@@ -14,6 +14,7 @@ from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training
 from core.search.defaults import (
+    MOST_ROOTS,
     bounds,
     default_bounds,
     is_in_race,
@@ -93,8 +94,8 @@ def test_a_short_search_has_a_race_where_an_epoch_is_short():
 
 
 def race(seconds: float, *trials: PastTrial) -> tuple[Architecture, ...]:
-    """The roots for 1,500 colour images of 64 × 64, after these trials."""
-    data, chosen = spec(1_500, (3, 64, 64)), SearchConfig(budget=Budget(seconds=seconds))
+    """The roots for 5,000 colour images of 64 × 64, after these trials."""
+    data, chosen = spec(5_000, (3, 64, 64)), SearchConfig(budget=Budget(seconds=seconds))
     return race_roots(chosen, data, bounds(chosen, data), trials=trials)
 
 
@@ -105,8 +106,8 @@ def measured(number: int, root: Architecture, slowness: float) -> PastTrial:
 
 
 def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
-    usual, short = race(300.0), race(150.0)
-    slow = race(300.0, measured(0, usual[0], 10.0))
+    usual, short = race(500.0), race(150.0)
+    slow = race(500.0, measured(0, usual[0], 10.0))
     fast = race(150.0, measured(0, short[0], 0.1))
     assert slow[1].flops < usual[1].flops
     assert all(one.flops >= narrow.flops for one, narrow in zip(fast, short, strict=True))
@@ -114,11 +115,41 @@ def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
 
 
 def test_roots_that_began_keep_their_width():
-    first, second, third = race(300.0)
+    first, second, third = race(500.0)
     began = (measured(0, first, 10.0), measured(1, second, 10.0))
-    slow = race(300.0, measured(0, first, 10.0))
-    assert third.flops != slow[2].flops
-    assert race(300.0, *began) == (first, second, slow[2])
+    slow = race(500.0, measured(0, first, 10.0))
+    assert second.flops != slow[1].flops
+    assert race(500.0, *began) == (first, second, slow[2])
+
+
+def test_few_images_have_usual_networks_until_there_is_time_for_hundreds_of_epochs():
+    def widest(seconds: float, data: DatasetSpec) -> int:
+        chosen = SearchConfig(budget=Budget(seconds=seconds))
+        return max(one.flops for one in race_roots(chosen, data, bounds(chosen, data)))
+
+    few, many = spec(1_000), spec(8_000)
+    assert widest(150.0, few) == widest(300.0, few) < widest(1200.0, few)
+    assert widest(300.0, few) < widest(300.0, many)
+
+
+@given(
+    short=st.floats(200, 2_000),
+    factor=st.floats(1, 10),
+    examples=st.integers(100, 20_000),
+    side=st.sampled_from([28, 48, 64, 96]),
+)
+def test_more_time_never_makes_a_root_narrower(short, factor, examples, side):
+    """A scale whose networks have too many parameters is no reason for fewer."""
+    data, limits = spec(examples, (3, side, side)), Bounds(parameters=2_500_000)
+
+    def flops(seconds: float) -> list[int]:
+        chosen = SearchConfig(budget=Budget(seconds=seconds))
+        return [root.flops for root in race_roots(chosen, data, limits)]
+
+    assume(race_size(SearchConfig(budget=Budget(seconds=short)), data) == MOST_ROOTS)
+    assert all(
+        less <= more for less, more in zip(flops(short), flops(factor * short), strict=True)
+    )
 
 
 def test_a_first_root_that_was_too_wide_joins_the_race_once_more():
@@ -197,10 +228,10 @@ def test_omitted_bounds_are_chosen_and_none_means_no_bound():
 
 def test_several_networks_are_exported_where_one_cannot_use_the_time():
     few, many = spec(1_000), spec(60_000)
-    assert networks(config(140.0), few) == 1
-    assert networks(config(150.0), few) == 2
-    assert networks(config(300.0), few) == 3
-    assert networks(config(300.0), few, 3.0) == 1  # on a slower processor
+    assert networks(config(80.0), few) == 1
+    assert networks(config(90.0), few) == 2
+    assert networks(config(150.0), few) == 3
+    assert networks(config(150.0), few, 3.0) == 1  # on a slower processor
     assert networks(config(600.0), few) == 4
     assert networks(config(86_400.0), few) == 4
     assert networks(config(1200.0), many) == 1

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.protocol.contracts import Optimiser
+from core.search.defaults import networks
 from core.search.pace import (
     END_SECONDS,
     SHORTEST_TRIAL,
@@ -122,7 +123,7 @@ def test_only_a_final_fit_ends_with_a_few_epochs_of_examples_as_they_are(seconds
     chosen, data = config(seconds), spec(n)
     assert trial_hyperparameters(chosen, data, elapsed=0, inherited=True).unaugmented == 0
     share = final_hyperparameters(chosen, data, elapsed=0).unaugmented
-    passes = passes_in_time(chosen, data)
+    passes = passes_in_time(chosen, data) / networks(chosen, data)
     assert share == pytest.approx(0.3 if passes <= 20 else 6 / passes)
 
 

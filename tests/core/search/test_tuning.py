@@ -190,7 +190,7 @@ def test_the_measured_speed_decides_what_there_is_time_for():
         return promoted(hour, data, slowness), tried, networks(hour, data, slowness)
 
     assert chances(100.0) == (2, 0, 1)
-    assert chances(3.0) == (3, 2, 1)
+    assert chances(6.0) == (3, 2, 1)
     assert chances(0.01) == (3, 2, 4)
 
     def mixing(slowness: float) -> float:
