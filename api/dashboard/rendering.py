@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.edge.errors import STATUSES, ErrorHandler, validation_detail
 from api.pictures.figures import CURVES
 from api.schemas import SearchOut
+from core.data.statistics import number_in_words
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.states import LIVE_SEARCH, SearchStatus
@@ -257,6 +258,7 @@ _environment.filters |= {
     "milliseconds": milliseconds,
     "ago": ago,
     "number": number,
+    "number_in_words": number_in_words,
     "size": size,
     "first_upper": first_upper,
     "task_words": task_words,

@@ -17,6 +17,7 @@ from core.data.splits import class_counts
 from core.data.statistics import (
     ChannelStatistics,
     constant_in_words,
+    number_in_words,
     range_in_words,
     varies_by_rounding,
 )
@@ -345,8 +346,9 @@ def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
 def _numbers(targets: Sequence[TargetFacts]) -> str:
     """The numbers to predict, in words."""
     words = "; ".join(
-        f"{one.name} from {range_in_words(one.least, one.greatest)}, mean {one.mean:.4g}, "
-        f"standard deviation {one.std:.4g}"
+        f"{one.name} from {number_in_words(one.least, one.std)} to "
+        f"{number_in_words(one.greatest, one.std)}, mean {number_in_words(one.mean, one.std)}, "
+        f"standard deviation {number_in_words(one.std, one.std)}"
         for one in targets[:_NAMED]
     )
     more = "; …" if len(targets) > _NAMED else ""

@@ -7,6 +7,7 @@ Notation
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,8 @@ _FLOAT32_SIZES = 1e-37, 1e37  # of standard deviations and values that float32 c
 _NAMED = 10  # constant channels, at most
 _DIGITS = 6  # of the ends of a range, where they are enough to tell them apart
 _MOST_DIGITS = 17  # of a float64
+_SPREAD_FIGURES = 3  # of a standard deviation
+_MOST_PLACES, _TOO_LARGE = 9, 1e12  # beyond which numbers are written with exponents
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,18 @@ def range_in_words(low: float, high: float) -> str:
     if digits > _DIGITS:  # the one that differs may be rounded
         digits = min(digits + 2, _MOST_DIGITS)
     return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+def number_in_words(value: float, std: float) -> str:
+    """A number to the third figure of its standard deviation: "152.1" where that is 77.01.
+
+    So all facts about one target end at the same decimal place; zeros at the end are left out.
+    """
+    places = _SPREAD_FIGURES - 1 - floor(log10(std)) if std > 0 else _DIGITS
+    if places > _MOST_PLACES or abs(value) >= _TOO_LARGE:
+        return f"{value:.{_DIGITS}g}"
+    words = f"{round(value, max(0, places)) + 0.0:.{max(0, places)}f}"  # + 0.0: no "-0"
+    return words.rstrip("0").rstrip(".") if "." in words else words
 
 
 def _range(x: NDArray[Any], indices: Indices | None, on_block: OnBlock) -> tuple[Vector, Vector]:

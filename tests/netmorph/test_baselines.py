@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -21,7 +22,9 @@ from netmorph import (
     SignalRegressor,
     TabularClassifier,
     TabularRegressor,
+    TextClassifier,
 )
+from tests.docstrings import docstrings
 
 TRAINING = {"epochs": 15, "final_epochs": 25}
 DIGITS = load_digits()
@@ -76,3 +79,19 @@ def test_a_small_search_beats_a_usual_model(data_dir, name) -> None:
         usual.score(flat[test], case.y[test]),
     )
     assert found > expected, f"{found:.4f}, and {expected:.4f} of {case.baseline}"
+
+
+@pytest.mark.slow
+def test_a_small_search_on_texts_beats_naive_bayes_on_counts_of_words(data_dir) -> None:
+    """TF-IDF with a well chosen logistic regression is better: docs/how-to/text.md."""
+    texts, packages = map(np.array, docstrings())
+    order = np.random.default_rng(0).permutation(len(texts))
+    train, test = np.split(order, [2 * len(order) // 3])
+    model = TextClassifier(data_dir=data_dir, trials=3, training=TRAINING)
+
+    model.fit(texts[train], packages[train])
+
+    usual = make_pipeline(CountVectorizer(), MultinomialNB()).fit(texts[train], packages[train])
+    found = model.score(texts[test], packages[test])
+    expected = usual.score(texts[test], packages[test])
+    assert found > expected, f"{found:.4f}, and {expected:.4f} of naive Bayes"

@@ -175,6 +175,8 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     assert '<td class="lead">&lt;b&gt;age</td><td data-label="Taken as">target</td>' in page
     assert "Numbers to predict" in page
     assert '<td class="lead">&lt;b&gt;age</td><td class="n" data-label="Least">0</td>' in page
+    for label, value in (("Mean", "14.82"), ("Greatest", "30"), ("Standard deviation", "8.97")):
+        assert f'<td class="n" data-label="{label}">{value}</td>' in page
     assert "Examples of each class" not in page
 
 

@@ -7,7 +7,12 @@ from math import isqrt
 import numpy as np
 import pytest
 
-from core.data.statistics import ChannelStatistics, constant_in_words, range_in_words
+from core.data.statistics import (
+    ChannelStatistics,
+    constant_in_words,
+    number_in_words,
+    range_in_words,
+)
 
 
 def exact_mean_and_std(values: np.ndarray) -> tuple[float, float]:
@@ -119,3 +124,20 @@ def test_constant_channels_are_named_few_of_many() -> None:
 )
 def test_the_ends_of_a_range_can_be_told_apart(low: float, high: float, words: str) -> None:
     assert range_in_words(low, high) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "words"),
+    [
+        (152.133484, 77.093005, "152.1"),
+        (25.0, 77.093005, "25"),
+        (1999.51234, 5.25, "1999.51"),
+        (180921.19589, 79442.50288, "180921"),
+        (-0.0004, 12.0, "0"),
+        (1.23456e-7, 3.3e-8, "1.23456e-07"),
+        (123456789012345.0, 1e9, "1.23457e+14"),
+        (2.5, 0.0, "2.5"),
+    ],
+)
+def test_a_number_has_the_figures_that_its_spread_gives_a_meaning(value, std, words) -> None:
+    assert number_in_words(value, std) == words

@@ -376,7 +376,7 @@ def test_a_target_with_fractions_is_a_number_to_predict() -> None:
     )  # fmt: skip
     assert found.description.summary == (
         "60 rows of 3 columns: the target 'price', 1 number, 1 category; they become 3 features",
-        "1 number to predict: price from 1000 to 1191.75, mean 1096, standard deviation 56.28",
+        "1 number to predict: price from 1000 to 1191.8, mean 1095.9, standard deviation 56.3",
         "50 examples to train on, 10 to test on (a fifth of all, set aside at random)",
         "task regression: the labels have fractions, so they are numbers to predict",
     )

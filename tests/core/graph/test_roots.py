@@ -111,7 +111,11 @@ def test_roots_run_on_the_data_within_the_default_bounds(data):
 @pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
 @pytest.mark.parametrize("kind", ["deepen", "widen", "add_skip", "concat_skip"])
 def test_the_papers_morphisms_apply_to_the_default_root(data, kind):
-    assert list(MORPHISMS[kind].candidates(roots(data, Bounds())[0], Bounds()))
+    root = roots(data, Bounds())[0]
+    starts = [root]
+    if data.text is not None and "skip" in kind:  # its branches have one layer each
+        starts = [one.apply(root) for one in MORPHISMS["deepen"].candidates(root, Bounds())]
+    assert any(list(MORPHISMS[kind].candidates(start, Bounds())) for start in starts)
 
 
 @given(

@@ -63,6 +63,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
 FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
+WIDE = 100.0  # the range of a channel beside which values of at most one are another scale
 WATCHED_VALUES = 1 << 20  # at once
 BLANKS = " \t\n\v\f\r"  # left out around the cells of a table
 #: Cells without a value.
@@ -1074,7 +1075,8 @@ class _Unlike:
 class RangeWatch:
     """Compares the values of examples with those of the training data.
 
-    An example counts once: for values out of range, for fractions, or for its contrast.
+    An example counts once: for values out of range, for fractions, or for its contrast. Where no
+    example does, all of an array may still lie between -1 and 1, as programs often scale images.
     """
 
     def __init__(self, preprocess: dict[str, Any]) -> None:
@@ -1095,6 +1097,10 @@ class RangeWatch:
             _Unlike("hold fractions, such as {}; the training data has whole numbers"),
             _Unlike("vary by {}"),
         )
+        # Of a vector one value a feature may well be small, such as the counts of a rare event.
+        has_positions = len(preprocess["input_shape"]) > 1
+        self._wide = (self._high - self._low)[:, 0] >= WIDE if has_positions else np.array([False])
+        self._is_small, self._varies = bool(self._wide.any()), False  # of all examples so far
 
     def add(self, start: int, x: Array, z: Tensor) -> None:
         """Look at a batch that begins at an index: arranged examples, raw and normalised."""
@@ -1113,10 +1119,29 @@ class RangeWatch:
                     f"{source.name(unlike.first)}) {unlike.text.format(unlike.detail)}. Their "
                     "predictions may be wrong: pass values on the scale of the training data"
                 )
+        if self._is_on_small_scale(source):
+            low, high = self._low[self._wide].min(), self._high[self._wide].max()
+            yield (
+                f"{source.count} of {source.count} examples (first: {source.name(0)}) hold values "
+                f"between -1 and 1 only; the training data has {low:g} to {high:g}. Their "
+                "predictions may be wrong: pass values on the scale of the training data"
+            )
+
+    def _is_on_small_scale(self, source: Source) -> bool:
+        """Whether an array seems to be divided by its largest value, or to hold zeros and ones.
+
+        One that is constant may be black. A picture's file is never scaled, so a dark one is dark.
+        """
+        is_named = any(unlike.count for unlike in self._found)
+        return self._is_small and self._varies and source.names is None and not is_named
 
     def _add(self, start: int, x: Array, z: Tensor) -> None:
         values = np.asarray(x, np.float64).reshape(*x.shape[:2], -1)  # (N, channels, positions)
         rest = np.ones(len(x), bool)
+        if self._is_small:
+            wide = values[:, self._wide]
+            self._is_small = bool((np.abs(wide) <= 1).all())
+            self._varies |= bool((wide != wide[:, :, :1]).any())
         checks = (self._outside(values), self._fractions(x.dtype, values), self._contrast(z))
         for unlike, (flags, detail) in zip(self._found, checks, strict=True):
             unlike.add(start, flags & rest, detail)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.worker.orders import CLASSES, arrays
@@ -24,11 +26,11 @@ def run(folder, tmp_path, monkeypatch, capsys):
     """Runs the program in a folder with some files; returns its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
 
-    def run_program(*arguments):
+    def run_program(*arguments, exported=folder):
         monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, arguments)])
         code = 0
         try:
-            predict.main(folder)
+            predict.main(exported)
         except SystemExit as ended:
             code = ended.code
         out, err = capsys.readouterr()
@@ -127,6 +129,67 @@ def test_values_unlike_those_of_the_training_data_are_warned_of(run, array, mess
 
 def test_the_training_data_is_not_warned_of(run):
     assert run(saved("x.npy", arrays().x_train))[2] == ""
+
+
+@pytest.fixture
+def folder_of_blank(folder, tmp_path):
+    """The export of a network whose training data also has an image of one colour."""
+    copy = shutil.copytree(folder, tmp_path / "of-blank")
+    path = copy / "preprocess.json"
+    preprocess = json.loads(path.read_text())
+    path.write_text(json.dumps(preprocess | {"contrast": [0.0, preprocess["contrast"][1]]}))
+    return copy
+
+
+BINARY = (X > 80).astype(np.uint8)
+
+
+@pytest.mark.parametrize("array", [BINARY, BINARY[:1], BINARY.astype(float), BINARY.astype(bool)])
+def test_zeros_and_ones_are_warned_of_where_contrast_says_nothing(run, folder_of_blank, array):
+    code, out, err = run(saved("x.npy", array), exported=folder_of_blank)
+    n = len(array)
+    assert (code, len(out)) == (0, n)
+    assert err == (
+        f"warning: {n} of {n} examples (first: x.npy at index 0) hold values between -1 and 1 "
+        "only; the training data has 0 to 199. Their predictions may be wrong: pass values on the "
+        "scale of the training data\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros_like(X[:1]),  # black
+        np.concatenate([np.zeros_like(X[:1]), np.ones_like(X[:1])]),  # nearly black, without a form
+        np.concatenate([BINARY, X]),
+        2 * BINARY,
+        X,
+    ],
+)
+def test_a_black_image_and_one_on_the_usual_scale_are_not_warned_of(run, folder_of_blank, array):
+    assert run(saved("x.npy", array), exported=folder_of_blank)[2] == ""
+
+
+def test_a_dark_picture_is_not_warned_of(run, folder_of_blank):
+    Image.fromarray(BINARY[0, 0]).save("x.png")
+    assert run("x.png", exported=folder_of_blank)[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "low", "high"),
+    [
+        ((1, 6, 4), 0.0, 99.0),  # values of up to one are usual on such a scale
+        ((24,), 0.0, 250.0),  # features, such as counts of rare events
+    ],
+)
+def test_small_values_are_expected_of_some_training_data(folder, tmp_path, shape, low, high):
+    preprocess = json.loads((folder / "preprocess.json").read_text())
+    channels = shape[0]
+    preprocess |= {"input_shape": shape, "low": [low] * channels, "high": [high] * channels}
+    watch = predict.RangeWatch(preprocess | {"contrast": [0.0, 4.0]})
+    x = BINARY.reshape(-1, *shape)
+    watch.add(0, x, torch.from_numpy(x.astype(np.float32)))
+    assert [*watch.warnings(predict.Source(tmp_path / "x.npy", len(x), lambda a, b: x[a:b]))] == []
 
 
 @pytest.mark.parametrize(
