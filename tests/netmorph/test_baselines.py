@@ -82,6 +82,7 @@ def test_a_small_search_beats_a_usual_model(data_dir, name) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_small_search_on_texts_beats_naive_bayes_on_counts_of_words(data_dir) -> None:
     """TF-IDF with a well chosen logistic regression is better: docs/how-to/text.md."""
     texts, packages = map(np.array, docstrings())
