@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, case, cast, func, or_, select, text
+from sqlalchemy import Float, Integer, Subquery, and_, case, cast, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Lease, Search, Trial, Worker
+from api.priorities import RANKS, Priority
 from api.schemas import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller
@@ -16,6 +17,7 @@ from api.store.live_workers import RECENT, count_live, live_by_device
 from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 _PAUSED = "its search is paused"
+_BEHIND = "waits behind searches of a higher priority; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,17 @@ def queue(
 
     The position counts the trials of all callers; those of others are not shown.
     """
-    is_paused = (Search.status == SearchStatus.PAUSED) & (Trial.kind != TrialKind.EXPORT)
-    position = func.row_number().over(order_by=(is_paused, Trial.available_at, Trial.id))
+    waiting = _in_order()
+    position = func.row_number().over(
+        order_by=(*_groups(waiting.c), waiting.c.turn, waiting.c.available_at, waiting.c.id)
+    )
     exported = aliased(Trial)
     is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
         select(
             position.label("position"),
+            waiting.c.is_behind,
             case((is_export, Trial.parent_id), else_=Trial.id).label("trial_id"),
             case((is_export, exported.number), else_=Trial.number).label("number"),
             Trial.kind,
@@ -84,13 +89,13 @@ def queue(
             Trial.available_at,
             Search.id.label("search_id"),
             Search.name.label("search"),
-            is_paused.label("is_paused"),
+            waiting.c.is_paused,
             cast(waited, Float).label("waiting"),
             func.now().label("now"),
         )
+        .join(waiting, waiting.c.id == Trial.id)
         .join(Search, Search.id == Trial.search_id)
         .outerjoin(exported, exported.id == Trial.parent_id)
-        .where(Trial.status == TrialStatus.WAITING)
         .subquery()
     )
     statement = (
@@ -102,6 +107,52 @@ def queue(
     rows = session.execute(statement.limit(limit)).all()
     total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
     return [_waiting(row, known) for row in rows], total
+
+
+def _in_order() -> Subquery:
+    """All waiting trials, each with the time of its `turn`; in the order of `api.store.leases`.
+
+    Within a rank the turns are the times since which trials wait. The first turns of an owner are
+    those of its trials of the priority `high`.
+    """
+    is_export = Trial.kind == TrialKind.EXPORT
+    is_high = and_(
+        Search.priority == Priority.HIGH, ~is_export, Trial.queue_rank == RANKS[Priority.HIGH]
+    )
+    found = (
+        select(
+            Trial.id,
+            Trial.available_at,
+            Trial.queue_rank,
+            Search.owner_id,
+            is_export.label("is_export"),
+            is_high.label("is_high"),
+            and_(Search.status == SearchStatus.PAUSED, ~is_export).label("is_paused"),
+            (Trial.available_at > func.now()).label("is_later"),
+        )
+        .join(Search, Search.id == Trial.search_id)
+        .where(Trial.status == TrialStatus.WAITING)
+        .subquery()
+    )
+    own = (*_groups(found.c), found.c.owner_id, found.c.is_export)
+    by_time = (found.c.available_at, found.c.id)
+    index = func.row_number().over(partition_by=own, order_by=(found.c.is_high.desc(), *by_time))
+    indexed = select(found, cast(index, Integer).label("index")).subquery()
+    own = (*_groups(indexed.c), indexed.c.owner_id, indexed.c.is_export)
+    turn = func.nth_value(indexed.c.available_at, indexed.c.index).over(
+        partition_by=own, order_by=(indexed.c.available_at, indexed.c.id), rows=(None, None)
+    )
+    highest = func.max(indexed.c.queue_rank).over(
+        partition_by=(indexed.c.is_paused, indexed.c.is_later)
+    )
+    has_high = func.bool_or(indexed.c.is_high).over(partition_by=own)
+    is_behind = or_(highest > indexed.c.queue_rank, and_(has_high, ~indexed.c.is_high))
+    return select(indexed, turn.label("turn"), is_behind.label("is_behind")).subquery()
+
+
+def _groups(columns: Any) -> tuple[Any, ...]:
+    """What orders waiting trials before the time: those that may not start yet come last."""
+    return columns.is_paused, columns.is_later, -columns.queue_rank
 
 
 #: Literals, as the partial index needs them.
@@ -135,24 +186,32 @@ def stats(session: Session, caller: Caller) -> QueueStatsOut:
 
 
 def _waiting(row: Any, known: Capacity) -> WaitingTrial:
+    reason = why(row.reason, row.available_at, row.now, known, is_behind=row.is_behind)
     return WaitingTrial(
         row.position, row.trial_id, row.number, row.kind, row.attempt, row.search_id, row.search,
-        row.waiting,
-        _PAUSED if row.is_paused else why(row.reason, row.available_at, row.now, known),
+        row.waiting, _PAUSED if row.is_paused else reason,
     )  # fmt: skip
 
 
-def why(reason: str, available_at: datetime, now: datetime, known: Capacity) -> str:
+def why(
+    reason: str,
+    available_at: datetime,
+    now: datetime,
+    known: Capacity,
+    *,
+    is_behind: bool = False,
+) -> str:
     """Why a trial waits that may be leased, the hardest obstacle first.
 
-    `reason` is that of its last attempt.
+    `reason` is that of its last attempt; `is_behind` says that another priority goes first.
     """
     if available_at > now:
         seconds = (available_at - now).total_seconds()
         because = f" ({reason})" if reason else ""
         return f"another attempt in {seconds:.0f} s{because}"
     last = f"; its last attempt: {reason}" if reason else ""
-    return f"{_without_worker(known)}{last}"
+    behind = _BEHIND if is_behind and known.live else ""
+    return f"{behind}{_without_worker(known)}{last}"
 
 
 def _without_worker(known: Capacity) -> str:

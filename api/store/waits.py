@@ -21,6 +21,20 @@ GROUP BY searches.id
 """)
 
 
+#: Those of some searches that have a trial before which one of another search is leased.
+_BEHIND = text("""
+SELECT DISTINCT mine.id
+FROM searches AS mine JOIN trials AS held ON held.search_id = mine.id AND held.status = 'waiting'
+WHERE mine.id = ANY(:ids) AND held.kind <> 'export' AND EXISTS (
+    SELECT FROM trials AS earlier JOIN searches AS other ON other.id = earlier.search_id
+    WHERE earlier.status = 'waiting' AND earlier.available_at <= now()
+        AND other.status IN ('running', 'finishing')
+        AND (earlier.queue_rank > held.queue_rank OR earlier.queue_rank = held.queue_rank
+            AND earlier.kind <> 'export' AND other.owner_id = mine.owner_id
+            AND other.priority = 'high' AND mine.priority <> 'high'))
+""")
+
+
 def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
     """By search: what it waits for, in words; nothing for a search whose trials are trained."""
     rows = session.execute(_WAITS, {"ids": ids}).all()
@@ -33,5 +47,7 @@ def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
             if workers
             else "waits for a worker: none is connected"
         )
-        found = dict.fromkeys(idle, reason) | found
+        behind = session.scalars(_BEHIND, {"ids": idle}) if workers else ()
+        first = "waits behind searches of a higher priority; "
+        found = dict.fromkeys(idle, reason) | dict.fromkeys(behind, first + reason) | found
     return found
