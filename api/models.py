@@ -180,9 +180,7 @@ class Search(Base):
         Index("ix_searches_created", "created_at", "id"),
         Index("ix_searches_shared", "created_at", "id", postgresql_where=text("shared")),
         Index("ix_searches_live", "id", postgresql_where=text(f"status IN ({_LIVE_SEARCH})")),
-        Index("ix_searches_high", "owner_id",
-              postgresql_where=text(f"priority = 'high' AND status IN ({_LIVE_SEARCH})")),
-    )  # fmt: skip
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id"))
@@ -307,7 +305,7 @@ class Trial(Base):
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
-    #: Of its search's priority among all owners (`api.priorities.RANKS`); 0 for an export.
+    #: Of its search's priority (`api.priorities.RANKS`); 0 for an export.
     queue_rank: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next order
     rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt

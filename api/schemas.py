@@ -155,7 +155,7 @@ class SearchIn(SearchConfig):
     )
     priority: Priority = Field(
         default=Priority.NORMAL,
-        description="when its waiting trials are leased; only an admin may set `urgent` (403)",
+        description="when its waiting trials are leased; only an admin may set `high` (403)",
     )
 
 
@@ -192,7 +192,7 @@ class LimitsIn(In):
     )
     priority: Priority | None = Field(
         default=None,
-        description="when its waiting trials are leased; only an admin may set `urgent` (403)",
+        description="when its waiting trials are leased; only an admin may set `high` (403)",
     )
 
 

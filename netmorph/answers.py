@@ -278,7 +278,7 @@ class Search(TypedDict):
     reason: str
     budget: Budget
     parallelism: int
-    priority: NotRequired[str]  # low, normal, high or urgent
+    priority: NotRequired[str]  # low, normal or high
     seed: int
     training: Training
     bounds: Bounds

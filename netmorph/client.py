@@ -181,7 +181,7 @@ class Client:
     def extend(self, search_id: str, **limits: float | str) -> Search:
         """Give a search new limits in full: `trials`, `epochs`, `seconds`, `parallelism`.
 
-        A completed or stopped search runs on. `priority` (low, normal, high, or urgent for admins)
+        A completed or stopped search runs on. `priority` (low, normal, or high for admins)
         alone changes which waiting trials are leased first, until the search is over.
         """
         answer = self._send("POST", f"/v1/searches/{search_id}:extend", json=limits)

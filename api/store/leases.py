@@ -16,7 +16,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from api.models import Epoch
-from api.priorities import RANKS, Priority
 from api.store.endings import release
 from api.store.errors import Forbidden
 from api.store.fragments import (
@@ -48,7 +47,8 @@ from core.protocol.states import (
     TrialStatus,
 )
 
-#: Seconds that a worker waits for the next trial of a search that goes before those that wait.
+#: Seconds that a worker waits for the next trial of the search that it has just trained, rather
+#: than take one of a lower priority.
 PATIENCE = 10
 
 
@@ -93,66 +93,18 @@ def obtain(
 #: The columns of an epoch beside its key.
 METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
 
-_MOST_LOCKED = 128  # trials at a time: by other workers, and 100 by `api.store.dispatch`
-_WAITS = f"""
-    trials.status IN ({listed(TRIAL_SOURCES[TrialStatus.RUNNING])})
-    AND trials.available_at <= now()
-"""
-#: Whether a worker may have one of `trials`, which is in one of `searches`.
-_MAY_BE_LEASED = f"""
-    {_WAITS}
-    AND CASE kind WHEN 'export' THEN :exports
-        ELSE searches.status IN ({listed(TRAINING_SEARCH)}) END
-    AND (kind <> 'search' OR trials_deadline IS NULL
-        OR searches.started_at + make_interval(secs => trials_deadline) > now())
-    AND NOT {FITS_ELSEWHERE}
-"""
-#: The search whose trial this worker has just trained, while the next one is being suggested. The
-#: worker waits for that rather than train a trial of a lower priority for minutes.
+#: The rank of the search whose trial this worker has just trained, while its next one is suggested:
+#: a search with one trial in flight would lose its worker after each of them.
 _EXPECTED = f"""
-SELECT owner_id, queue_rank, priority
-FROM trials JOIN searches ON searches.id = search_id
+SELECT queue_rank FROM trials JOIN searches ON searches.id = search_id
 WHERE worker_id = :worker_id AND trials.ended_at > now() - interval '{PATIENCE} s'
     AND kind <> 'export' AND searches.status IN ({listed(TRAINING_SEARCH)})
     AND (SELECT count(*) FROM trials AS live WHERE live.search_id = searches.id
             AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
         ) < CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END
 """
-#: The trials in the order of the queue: the highest rank first, of equal ones the longest waiting.
-#: Each gives its owner the turn; `is_for_high` says that a search of priority `high` may use it.
-#: The trial that gives way gets the place of the one that is taken: a turn is used once, so that an
-#: owner gets no more turns than it has trials. A turn passes where others have locked its trials at
-#: this moment, so there are several.
-_TURNS = f"""
-SELECT trials.id, owner_id, queue_rank, available_at,
-    kind <> 'export' AND queue_rank = {RANKS[Priority.HIGH]} AND priority <> 'high' AS is_for_high
-FROM trials JOIN searches ON searches.id = search_id
-WHERE {_MAY_BE_LEASED}
-    AND NOT EXISTS (SELECT FROM expected WHERE expected.queue_rank > trials.queue_rank
-        OR expected.queue_rank = trials.queue_rank AND kind <> 'export'
-            AND expected.owner_id = searches.owner_id
-            AND expected.priority = 'high' AND searches.priority <> 'high')
-ORDER BY queue_rank DESC, available_at
-LIMIT {_MOST_LOCKED}
-"""
-_NAMED = f"""
-SELECT trials.id, owner_id, queue_rank, available_at, false AS is_for_high
-FROM trials JOIN searches ON searches.id = search_id
-WHERE trials.id = :trial_id AND {_MAY_BE_LEASED}
-"""
-#: The trials that go before that of a turn. OFFSET has the few searches read first: the planner
-#: would read the queue until it has met enough of their trials.
-_BEFORE = f"""
-SELECT id FROM (
-    SELECT trials.id, available_at
-    FROM searches JOIN trials ON search_id = searches.id
-    WHERE turn.is_for_high AND owner_id = turn.owner_id AND priority = 'high'
-        AND searches.status IN ({listed(TRAINING_SEARCH)})
-        AND kind <> 'export' AND {_MAY_BE_LEASED}
-    OFFSET 0
-) AS high
-ORDER BY available_at
-LIMIT {_MOST_LOCKED}
+_NOT_BEFORE_EXPECTED = """
+AND NOT EXISTS (SELECT FROM expected WHERE expected.queue_rank > trials.queue_rank)
 """
 # The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
 _TAKE = """
@@ -174,31 +126,24 @@ WITH other AS (
         OR workers.key_id IS DISTINCT FROM excluded.key_id
 ), expected AS MATERIALIZED ({expected}
 ), chosen AS (
-    SELECT taken.id, taken.stop_at, taken.available_at, turn.id AS turn_id
-    FROM ({turns}) AS turn CROSS JOIN LATERAL (
-        SELECT trials.id, available_at,
-            CASE kind
-                WHEN 'search' THEN searches.started_at + make_interval(secs => trials_deadline)
-            END AS stop_at
-        FROM trials JOIN searches ON searches.id = trials.search_id
-        WHERE trials.id = ANY(turn.id || ARRAY({before})) AND {waits}
-        ORDER BY priority = 'high' DESC, available_at
-        LIMIT 1
-        FOR UPDATE OF trials SKIP LOCKED
-    ) AS taken
-    WHERE NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
+    SELECT trials.id,
+        CASE trials.kind
+            WHEN 'search' THEN searches.started_at + make_interval(secs => trials_deadline)
+        END AS stop_at
+    FROM trials JOIN searches ON searches.id = trials.search_id
+    WHERE trials.status IN ({sources})
+        AND available_at <= now() {condition}
+        AND CASE kind WHEN 'export' THEN :exports ELSE searches.status IN ({training}) END
+        AND (kind <> 'search' OR trials_deadline IS NULL
+            OR searches.started_at + make_interval(secs => trials_deadline) > now())
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
             AND (draining OR resting_until > now() AND boot_id = :boot_id))
         AND NOT EXISTS (SELECT FROM other)
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
-    ORDER BY turn.queue_rank DESC, turn.available_at
+        AND NOT {fits_elsewhere}
+    ORDER BY queue_rank DESC, available_at
     LIMIT 1
-), gave_way AS (
-    SELECT trials.id, chosen.available_at FROM trials JOIN chosen ON trials.id = turn_id
-    WHERE turn_id <> chosen.id AND {waits}
     FOR UPDATE OF trials SKIP LOCKED
-), swapped AS (
-    UPDATE trials SET available_at = gave_way.available_at
-    FROM gave_way WHERE trials.id = gave_way.id
 ), moved AS (
     UPDATE trials
     SET status = 'running', started_at = now(), worker = :name,
@@ -229,18 +174,19 @@ FROM (SELECT) AS one LEFT JOIN moved ON true
 _TAKE_ANY, _TAKE_ONE = (
     PreparedStatement(
         _TAKE.format(
-            turns=turns,
-            expected=_EXPECTED,
-            before=_BEFORE,
-            waits=_WAITS,
+            sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
+            training=listed(TRAINING_SEARCH),
             metrics=", ".join(METRICS),
+            expected=_EXPECTED,
+            condition=condition,
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
             is_restarted="workers.boot_id <> excluded.boot_id",
             open_key=OPEN_KEY,
+            fits_elsewhere=FITS_ELSEWHERE,
         )
     )
-    for turns in (_TURNS, _NAMED)
+    for condition in (_NOT_BEFORE_EXPECTED, "AND trials.id = :trial_id")
 )
 
 

@@ -1,4 +1,4 @@
-"""Quotas: how much one user may keep and run, and how urgent it may be. Admins have none."""
+"""Quotas: how much one user may keep and run, and of which priority. Admins have none."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -45,19 +45,19 @@ def check_searches(session: Session, caller: Caller, most: int) -> None:
 
 def priorities(caller: Caller) -> frozenset[Priority]:
     """The priorities that the caller may give a search."""
-    return frozenset(Priority) if caller.is_admin else frozenset(Priority) - {Priority.URGENT}
+    return frozenset(Priority) if caller.is_admin else frozenset(Priority) - {Priority.HIGH}
 
 
 def check_priority(caller: Caller, priority: Priority, present: str = Priority.NORMAL) -> None:
     """Raise Forbidden where the caller may not give a search this priority.
 
-    A search that an admin has made urgent stays so where its owner sends `urgent` again.
+    A search that an admin has given the priority `high` keeps it where its owner sends it again.
     """
     if priority == present or priority in priorities(caller):
         return
     raise Forbidden(
-        "priority: found 'urgent', which only an admin may set; expected 'low', 'normal' or "
-        "'high', or ask an admin"
+        "priority: found 'high', which only an admin may set; expected 'low' or 'normal': give "
+        "your other searches a low priority, or ask an admin"
     )
 
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, Integer, Subquery, and_, case, cast, func, or_, select, text
+from sqlalchemy import Float, case, cast, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Lease, Search, Trial, Worker
-from api.priorities import RANKS, Priority
 from api.schemas import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller
@@ -70,17 +69,19 @@ def queue(
 
     The position counts the trials of all callers; those of others are not shown.
     """
-    waiting = _in_order()
-    position = func.row_number().over(
-        order_by=(*_groups(waiting.c), waiting.c.turn, waiting.c.available_at, waiting.c.id)
-    )
+    is_paused = (Search.status == SearchStatus.PAUSED) & (Trial.kind != TrialKind.EXPORT)
+    is_later = Trial.available_at > func.now()  # last, as paused ones: they may not start yet
+    groups = (is_paused, is_later)
+    order = (*groups, Trial.queue_rank.desc(), Trial.available_at, Trial.id)
+    position = func.row_number().over(order_by=order)
+    highest = func.max(Trial.queue_rank).over(partition_by=groups)
     exported = aliased(Trial)
     is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
         select(
             position.label("position"),
-            waiting.c.is_behind,
+            (highest > Trial.queue_rank).label("is_behind"),
             case((is_export, Trial.parent_id), else_=Trial.id).label("trial_id"),
             case((is_export, exported.number), else_=Trial.number).label("number"),
             Trial.kind,
@@ -89,13 +90,13 @@ def queue(
             Trial.available_at,
             Search.id.label("search_id"),
             Search.name.label("search"),
-            waiting.c.is_paused,
+            is_paused.label("is_paused"),
             cast(waited, Float).label("waiting"),
             func.now().label("now"),
         )
-        .join(waiting, waiting.c.id == Trial.id)
         .join(Search, Search.id == Trial.search_id)
         .outerjoin(exported, exported.id == Trial.parent_id)
+        .where(Trial.status == TrialStatus.WAITING)
         .subquery()
     )
     statement = (
@@ -107,52 +108,6 @@ def queue(
     rows = session.execute(statement.limit(limit)).all()
     total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
     return [_waiting(row, known) for row in rows], total
-
-
-def _in_order() -> Subquery:
-    """All waiting trials, each with the time of its `turn`; in the order of `api.store.leases`.
-
-    Within a rank the turns are the times since which trials wait. The first turns of an owner are
-    those of its trials of the priority `high`.
-    """
-    is_export = Trial.kind == TrialKind.EXPORT
-    is_high = and_(
-        Search.priority == Priority.HIGH, ~is_export, Trial.queue_rank == RANKS[Priority.HIGH]
-    )
-    found = (
-        select(
-            Trial.id,
-            Trial.available_at,
-            Trial.queue_rank,
-            Search.owner_id,
-            is_export.label("is_export"),
-            is_high.label("is_high"),
-            and_(Search.status == SearchStatus.PAUSED, ~is_export).label("is_paused"),
-            (Trial.available_at > func.now()).label("is_later"),
-        )
-        .join(Search, Search.id == Trial.search_id)
-        .where(Trial.status == TrialStatus.WAITING)
-        .subquery()
-    )
-    own = (*_groups(found.c), found.c.owner_id, found.c.is_export)
-    by_time = (found.c.available_at, found.c.id)
-    index = func.row_number().over(partition_by=own, order_by=(found.c.is_high.desc(), *by_time))
-    indexed = select(found, cast(index, Integer).label("index")).subquery()
-    own = (*_groups(indexed.c), indexed.c.owner_id, indexed.c.is_export)
-    turn = func.nth_value(indexed.c.available_at, indexed.c.index).over(
-        partition_by=own, order_by=(indexed.c.available_at, indexed.c.id), rows=(None, None)
-    )
-    highest = func.max(indexed.c.queue_rank).over(
-        partition_by=(indexed.c.is_paused, indexed.c.is_later)
-    )
-    has_high = func.bool_or(indexed.c.is_high).over(partition_by=own)
-    is_behind = or_(highest > indexed.c.queue_rank, and_(has_high, ~indexed.c.is_high))
-    return select(indexed, turn.label("turn"), is_behind.label("is_behind")).subquery()
-
-
-def _groups(columns: Any) -> tuple[Any, ...]:
-    """What orders waiting trials before the time: those that may not start yet come last."""
-    return columns.is_paused, columns.is_later, -columns.queue_rank
 
 
 #: Literals, as the partial index needs them.

@@ -20,18 +20,14 @@ WHERE search_id = ANY(:ids) AND trials.status IN ('waiting', 'running')
 GROUP BY searches.id
 """)
 
-
 #: Those of some searches that have a trial before which one of another search is leased.
 _BEHIND = text("""
-SELECT DISTINCT mine.id
-FROM searches AS mine JOIN trials AS held ON held.search_id = mine.id AND held.status = 'waiting'
-WHERE mine.id = ANY(:ids) AND held.kind <> 'export' AND EXISTS (
-    SELECT FROM trials AS earlier JOIN searches AS other ON other.id = earlier.search_id
+SELECT DISTINCT held.search_id
+FROM trials AS held
+WHERE held.search_id = ANY(:ids) AND held.status = 'waiting' AND held.kind <> 'export' AND EXISTS (
+    SELECT FROM trials AS earlier JOIN searches ON searches.id = earlier.search_id
     WHERE earlier.status = 'waiting' AND earlier.available_at <= now()
-        AND other.status IN ('running', 'finishing')
-        AND (earlier.queue_rank > held.queue_rank OR earlier.queue_rank = held.queue_rank
-            AND earlier.kind <> 'export' AND other.owner_id = mine.owner_id
-            AND other.priority = 'high' AND mine.priority <> 'high'))
+        AND searches.status IN ('running', 'finishing') AND earlier.queue_rank > held.queue_rank)
 """)
 
 

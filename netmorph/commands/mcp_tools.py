@@ -30,11 +30,11 @@ _COLUMNS = WIDE  # of a table: each row is one line and has complete ids
 _LONGEST_WAIT = 50.0  # seconds; programs that call tools give up after a minute
 _DEFAULT_TRIALS = 12
 _PRIORITY = (
-    "Which waiting trials are leased first: low ones after those of all users, high ones before "
-    "the owner's others, urgent ones (admins only) before those of all users. Default: normal."
+    "Which waiting trials are leased first: low ones after those of all users, high ones (admins "
+    "only) before them. Default: normal."
 )
 
-Priority = Literal["low", "normal", "high", "urgent"]
+Priority = Literal["low", "normal", "high"]
 
 SearchName = Annotated[
     str,

@@ -23,7 +23,6 @@ class Priority(StrEnum):
     LOW = "low"
     NORMAL = "normal"
     HIGH = "high"
-    URGENT = "urgent"
 
 
 UrlOption = Annotated[
@@ -58,7 +57,7 @@ PriorityOption = Annotated[
     Priority | None,
     typer.Option(
         help="Which waiting trials workers take first: low ones after those of all users, high "
-        "ones before your others, urgent ones (admins only) before those of all users."
+        "ones (admins only) before them."
     ),
 ]
 SearchArgument = Annotated[

@@ -212,12 +212,12 @@ def test_a_new_search_has_the_chosen_priority_of_those_that_its_owner_may_set(vi
     sent = {"token": token(visitor.http)} | FORM
     page = visitor.http.get("/submit").text
     assert '<option value="normal" selected>' in page
-    assert 'value="urgent"' not in page
-    answer = visitor.http.post("/searches", data=sent | {"priority": "high"})
-    assert world.get_search(answer.headers["location"].rpartition("/")[2]).priority == "high"
-    urgent = visitor.http.post("/searches", data=sent | {"priority": "urgent"})
+    assert 'value="high"' not in page
+    answer = visitor.http.post("/searches", data=sent | {"priority": "low"})
+    assert world.get_search(answer.headers["location"].rpartition("/")[2]).priority == "low"
+    high = visitor.http.post("/searches", data=sent | {"priority": "high"})
     wrong = visitor.http.post("/searches", data=sent | {"priority": "first"})
-    for refused, words in ((urgent, "only an admin may set"), (wrong, "expected &#39;low&#39;")):
+    for refused, words in ((high, "only an admin may set"), (wrong, "expected &#39;low&#39;")):
         assert refused.status_code == 422
         assert 'id="priority-error"' in refused.text
         assert words in refused.text
@@ -262,7 +262,7 @@ def test_a_search_is_extended_and_named_on_its_page(visitor, world):
     assert world.get_search(search_id).priority == "low"
     wrong = send("extend", priority="first")
     assert wrong.status_code == 422
-    assert "expected &#39;low&#39;, &#39;normal&#39;, &#39;high&#39; or" in wrong.text
+    assert "expected &#39;low&#39;, &#39;normal&#39; or &#39;high&#39;" in wrong.text
     assert "low priority" in visitor.http.get(f"/searches/{search_id}").text
 
     note = "line one\r\nline <two>"

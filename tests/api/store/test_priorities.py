@@ -55,39 +55,17 @@ def test_trials_of_a_higher_priority_are_leased_first_and_equal_ones_in_turn(
 ) -> None:
     owner, other = world.caller(), world.caller()
     low, usual, high = (world.search(owner) for _ in range(3))
-    others, urgent = world.search(other), world.search(other)
-    order = (low, usual, others, low, others, usual, high, urgent, high, urgent)
+    others = world.search(other)
+    order = (low, usual, others, low, others, usual, high, high)
     trials = [world.trial(search) for search in order]
-    for search, priority in ((low, "low"), (high, "high"), (urgent, "urgent")):
+    for search, priority in ((low, "low"), (high, "high")):
         prefer(search, priority)
 
-    expected = [trials[index] for index in (7, 9, 6, 2, 4, 8, 1, 5, 0, 3)]
+    expected = [trials[index] for index in (6, 7, 1, 2, 4, 5, 0, 3)]
 
-    # The owner has the first and the last turn of the usual rank: its trials 6 and 8 use them.
     assert [one.trial_id for one in queued(world, admin)] == expected
     assert leased(take) == expected
     world.audit()
-
-
-def test_a_high_priority_takes_turns_of_its_owner_and_of_nobody_else(world, take, prefer) -> None:
-    owner, other = world.caller(), world.caller()
-    usual, high, others = world.search(owner), world.search(owner), world.search(other)
-    prefer(high, "high", owner)
-    theirs, mine = world.trial(others), world.trial(usual)
-    raised = [world.trial(high) for _ in range(2)]
-
-    assert leased(take) == [theirs, raised[0], raised[1], mine]
-
-
-def test_no_owner_gets_more_turns_by_a_high_priority(world, take, prefer) -> None:
-    """However many trials of the high priority follow: an old one gives way once, not for ever."""
-    owner, other = world.caller(), world.caller()
-    usual, high, others = world.search(owner), world.search(owner), world.search(other)
-    prefer(high, "high", owner)
-    old, theirs = world.trial(usual), [world.trial(others) for _ in range(2)]
-    raised = [world.trial(high) for _ in range(3)]
-
-    assert leased(take) == [raised[0], *theirs, *raised[1:], old]
 
 
 def test_the_priority_of_a_waiting_search_may_change_and_holds_for_its_next_trials(
@@ -95,9 +73,9 @@ def test_the_priority_of_a_waiting_search_may_change_and_holds_for_its_next_tria
 ) -> None:
     first, second = world.search(), world.search()
     trials = [world.trial(search) for search in (first, second, first, second)]
-    prefer(second, "urgent")
+    prefer(second, "high")
     assert take().trial_id == trials[1]
-    prefer(first, "urgent")
+    prefer(first, "high")
     assert take().trial_id == trials[0]
     prefer(first, "low")
     assert take().trial_id == trials[3]
@@ -114,7 +92,7 @@ def test_a_running_trial_that_waits_again_has_the_new_priority(world, take, pref
     trial = world.trial(search)
     held = take()
     world.trial(other)
-    prefer(search, "urgent")
+    prefer(search, "high")
 
     report(held, "failed")
     world.set(Trial, trial, available_at=func.now())
@@ -144,10 +122,10 @@ def test_a_paused_search_and_one_that_waits_for_a_retry_hold_nobody_back(
     world, take, prefer
 ) -> None:
     owner = world.caller()
-    usual, paused, urgent = (world.search(owner) for _ in range(3))
-    trials = [world.trial(search) for search in (usual, paused, urgent)]
+    usual, paused, high = (world.search(owner) for _ in range(3))
+    trials = [world.trial(search) for search in (usual, paused, high)]
     prefer(paused, "high")
-    prefer(urgent, "urgent")
+    prefer(high, "high")
     with world.sessions.begin() as session:
         searches.pause(session, owner, paused)
     world.set(Trial, trials[2], available_at=func.now() + timedelta(minutes=1))
@@ -155,20 +133,20 @@ def test_a_paused_search_and_one_that_waits_for_a_retry_hold_nobody_back(
     assert leased(take) == [trials[0]]
 
 
-def test_a_worker_waits_for_the_next_trial_of_the_urgent_search_that_it_trains(
+def test_a_worker_waits_for_the_next_trial_of_the_high_search_that_it_trains(
     world, take, prefer, report
 ) -> None:
     """Else it would train a trial of another search for minutes while the next one is suggested."""
-    urgent, usual = world.search(parallelism=1), world.search()
-    prefer(urgent, "urgent")
+    high, usual = world.search(parallelism=1), world.search()
+    prefer(high, "high")
     worker = world.worker()
-    first = world.trial(urgent)
+    first = world.trial(high)
     world.trial(usual)
     assert report(take(worker=worker)) == "completed"
 
     assert take(worker=worker) is None
     assert world.get(take().trial_id).search_id == usual  # another worker need not wait
-    following = world.trial(urgent)
+    following = world.trial(high)
     held = take(worker=worker)
     assert held.trial_id == following
     assert report(held) == "completed"
@@ -176,19 +154,19 @@ def test_a_worker_waits_for_the_next_trial_of_the_urgent_search_that_it_trains(
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE trials SET ended_at = ended_at - interval '11 s'"))
     assert take(worker=worker) is not None
-    assert world.get(first).search_id == urgent
+    assert world.get(first).search_id == high
 
 
 def test_a_worker_does_not_wait_for_a_search_that_cannot_have_a_trial_for_it(
     world, take, prefer, report
 ) -> None:
-    urgent, usual = world.search(parallelism=2), world.search()
-    prefer(urgent, "urgent")
+    high, usual = world.search(parallelism=2), world.search()
+    prefer(high, "high")
     worker = world.worker()
-    world.trial(urgent)
+    world.trial(high)
     assert report(take(worker=worker)) == "completed"
     for _ in range(2):
-        world.trial(urgent)
+        world.trial(high)
         take()
     waits = world.trial(usual)
 
@@ -222,16 +200,16 @@ def test_many_workers_at_once_get_each_trial_once(world, do, take, prefer) -> No
 # --- who may set which ----------------------------------------------------------------------------
 
 
-def test_only_an_admin_makes_a_search_urgent_and_its_owner_may_lower_it(world, prefer) -> None:
+def test_only_an_admin_gives_a_high_priority_and_the_owner_may_lower_it(world, prefer) -> None:
     owner, stranger = world.caller(), world.caller()
     search = world.search(owner)
 
-    with pytest.raises(Forbidden, match="found 'urgent', which only an admin may set; expected"):
-        prefer(search, "urgent", owner)
-    assert prefer(search, "high", owner).priority == "high"
-    assert prefer(search, "urgent").priority == "urgent"
-    assert prefer(search, "urgent", owner).priority == "urgent"  # as it is
+    with pytest.raises(Forbidden, match="found 'high', which only an admin may set; expected"):
+        prefer(search, "high", owner)
     assert prefer(search, "low", owner).priority == "low"
+    assert prefer(search, "high").priority == "high"
+    assert prefer(search, "high", owner).priority == "high"  # as it is
+    assert prefer(search, "normal", owner).priority == "normal"
     with pytest.raises(Exception, match="there is no search"):
         prefer(search, "low", stranger)
 
@@ -269,26 +247,25 @@ def test_limits_and_priority_change_together_or_not_at_all(world, admin) -> None
 
 def test_the_queue_says_which_trials_wait_behind_a_higher_priority(world, prefer) -> None:
     owner = world.caller()
-    usual, high, urgent = (world.search(owner) for _ in range(3))
-    prefer(high, "high")
-    trials = [world.trial(search) for search in (usual, high)]
+    low, usual = world.search(owner), world.search(owner)
+    prefer(low, "low")
+    trials = [world.trial(search) for search in (low, usual)]
     behind = "waits behind searches of a higher priority; all workers are busy: 1 of 1"
 
     assert [(one.trial_id, one.reason) for one in queued(world, owner)] == [
         (trials[1], "all workers are busy: 1 of 1"),
         (trials[0], behind),
     ]
-    prefer(urgent, "urgent")
-    world.trial(urgent)
+    prefer(world.get(world.trial(world.search(owner))).search_id, "high")
     assert [one.reason for one in queued(world, owner)][1:] == [behind] * 2
     assert [one.position for one in queued(world, owner)] == [1, 2, 3]
 
 
 def test_a_search_says_that_it_waits_behind_a_higher_priority(world, take, prefer) -> None:
     owner = world.caller()
-    usual, urgent = world.search(owner), world.search(owner)
-    prefer(urgent, "urgent")
-    for search in (usual, urgent, urgent):
+    usual, high = world.search(owner), world.search(owner)
+    prefer(high, "high")
+    for search in (usual, high, high):
         world.trial(search)
     take()
     with world.engine.begin() as connection:
@@ -298,7 +275,7 @@ def test_a_search_says_that_it_waits_behind_a_higher_priority(world, take, prefe
         found = {one.id: one for one in searches.listing(session, owner).items}
 
     assert found[usual].reason.startswith("waits behind searches of a higher priority; waits for")
-    assert found[urgent].reason == ""
+    assert found[high].reason == ""
 
 
 # --- the plan -------------------------------------------------------------------------------------
@@ -324,7 +301,6 @@ def test_the_next_trial_is_read_from_indexes_however_many_wait(world, prefer) ->
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "Index Scan using ix_trials_queue on trials" in plan
-    assert "ix_searches_high" in plan
     assert "Seq Scan on trials" not in plan
 
 

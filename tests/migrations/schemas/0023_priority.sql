@@ -1,4 +1,4 @@
--- An urgent search of regression whose final fit waits while a trial runs that has a checkpoint; an
+-- A search of high priority of regression whose final fit waits while a trial runs that has a checkpoint; an
 -- import that runs, one that is done and one that has failed.
 INSERT INTO keys (id, name, role, prefix, hash)
 VALUES ('00000000-0000-0000-0000-000000000001', 'admin', 'admin', 'netmorph_abcd', '\x01');
@@ -76,5 +76,5 @@ VALUES ('00000000-0000-0000-0000-00000000f103', '00000000-0000-0000-0000-0000000
     'mine', 'failed',
     '{"type": "about:blank", "title": "Unprocessable Entity", "status": 422, "detail": "no"}',
     '00000000-0000-0000-0000-00000000f1ff', now());
-UPDATE searches SET priority = 'urgent';
+UPDATE searches SET priority = 'high';
 UPDATE trials SET queue_rank = 1;
