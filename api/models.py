@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     UniqueConstraint,
     Uuid,
@@ -31,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from api.operation_states import OperationKind, OperationStatus
+from api.priorities import Priority
 from api.roles import Role
 from api.webhook_events import DeliveryStatus
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
@@ -172,6 +174,7 @@ class Search(Base):
     __tablename__ = "searches"
     __table_args__ = (
         _one_of("status", SearchStatus),
+        _one_of("priority", Priority),
         *_finite("trials_deadline"),
         Index("ix_searches_owner_created", "owner_id", "created_at", "id"),
         Index("ix_searches_created", "created_at", "id"),
@@ -190,6 +193,7 @@ class Search(Base):
     note: Mapped[str] = mapped_column(default="", server_default="")
     #: Whether all users of the service may read it; only its owner and admins change it.
     shared: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    priority: Mapped[str] = mapped_column(default=Priority.NORMAL, server_default="normal")
     config: Mapped[dict[str, Any]]  # core.protocol.contracts.SearchConfig
     bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.Bounds, as given or chosen
     parallelism: Mapped[int]  # trials in flight
@@ -248,6 +252,8 @@ class Trial(Base):
         Index("uq_trials_final", "search_id", unique=True,
               postgresql_where=text("kind = 'final'")),
         Index("ix_trials_waiting", "available_at", postgresql_where=text("status = 'waiting'")),
+        Index("ix_trials_queue", text("queue_rank DESC"), "available_at",
+              postgresql_where=text("status = 'waiting'")),
         Index("ix_trials_live", "search_id",
               postgresql_where=text("status IN ('waiting', 'running')")),
         Index("ix_trials_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
@@ -299,6 +305,8 @@ class Trial(Base):
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
+    #: Of its search's priority (`api.priorities.RANKS`); 0 for an export.
+    queue_rank: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next order
     rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt
     setbacks: Mapped[int] = mapped_column(default=0, server_default="0")  # attempts not counted

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from api.operation_states import OperationKind, OperationStatus
+from api.priorities import Priority
 from api.roles import Role
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.data.description import DatasetDescription
@@ -152,6 +153,10 @@ class SearchIn(SearchConfig):
     name: Name | None = Field(
         default=None, description="name of the search; null: one is made from the data set's"
     )
+    priority: Priority = Field(
+        default=Priority.NORMAL,
+        description="when its waiting trials are leased; only an admin may set `high` (403)",
+    )
 
 
 class RootOut(Out):
@@ -177,13 +182,17 @@ class SearchPreview(Out):
 
 
 class LimitsIn(In):
-    """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
+    """`POST /v1/searches/{id}:extend`: the new limits in full, the priority; others stay."""
 
     trials: TrialLimit = None
     epochs: EpochLimit = None
     seconds: SecondsLimit = None
     parallelism: int | None = Field(
         default=None, ge=1, le=1024, strict=True, description="trials in flight"
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="when its waiting trials are leased; only an admin may set `high` (403)",
     )
 
 
@@ -303,6 +312,9 @@ class SearchOut(Out):
     reason: str = Field(description="why it failed or was stopped; empty otherwise")
     budget: Budget = Field(description="what it may spend")
     parallelism: int = Field(description="most trials in flight at a time")
+    priority: Priority = Field(
+        default=Priority.NORMAL, description="when its waiting trials are leased"
+    )
     seed: int = Field(description="seed of all its random choices")
     training: Training = Field(description="how trials are trained, as it was given")
     bounds: Bounds = Field(description="largest architecture that it may suggest")

@@ -278,6 +278,7 @@ class Search(TypedDict):
     reason: str
     budget: Budget
     parallelism: int
+    priority: NotRequired[str]  # low, normal or high
     seed: int
     training: Training
     bounds: Bounds

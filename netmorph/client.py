@@ -178,10 +178,11 @@ class Client:
         """Finish a search early: running trials end, then the best one is trained and exported."""
         return self._act(search_id, "finish")
 
-    def extend(self, search_id: str, **limits: float) -> Search:
+    def extend(self, search_id: str, **limits: float | str) -> Search:
         """Give a search new limits in full: `trials`, `epochs`, `seconds`, `parallelism`.
 
-        A completed or stopped search runs on.
+        A completed or stopped search runs on. `priority` (low, normal, or high for admins)
+        alone changes which waiting trials are leased first, until the search is over.
         """
         answer = self._send("POST", f"/v1/searches/{search_id}:extend", json=limits)
         return cast(Search, json_of(answer))

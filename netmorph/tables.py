@@ -69,6 +69,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
         **_options(item),
+        **({"priority": item["priority"]} if "priority" in item else {}),
         "trials": out_of(item["used"]["trials"], item["budget"].get("trials")),
         "epochs": out_of(item["used"]["epochs"], item["budget"].get("epochs")),
         "time": ", ".join(

@@ -19,7 +19,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import import_network
 from api.schemas import LimitsIn, Name, SearchOut, SearchPatch
 from api.store import budgets, enqueued, searches
-from api.store.errors import Conflict, QuotaExceeded
+from api.store.errors import Conflict, Forbidden, QuotaExceeded
 from core.errors import InvalidInput
 
 router = APIRouter(route_class=PageRoute)
@@ -54,9 +54,11 @@ def extend(
     minutes: Text = "",
     epochs: Text = "",
     parallelism: Text = "",
+    priority: Text = "",
 ) -> Response:
     """Let a search spend more; fields that are as they were shown change nothing."""
     fields = {"trials": trials, "minutes": minutes, "epochs": epochs, "parallelism": parallelism}
+    fields |= {"priority": priority}
     state = request.app.state
     with unit_of_work(state.sessions) as session:
         searches.require_change(session, visitor.caller, search_id)
@@ -68,7 +70,7 @@ def extend(
             budgets.extend(session, visitor.caller, search_id, body, most)
     except ValidationError as error:
         return _again(request, visitor, search_id, fields, _of_limits(error))
-    except (InvalidInput, Conflict, QuotaExceeded) as error:
+    except (InvalidInput, Conflict, QuotaExceeded, Forbidden) as error:
         return _again(request, visitor, search_id, fields, _refused(search, str(error)))
     return _to_tab(search_id, "overview")
 

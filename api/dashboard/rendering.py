@@ -18,8 +18,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.edge.errors import STATUSES, ErrorHandler, validation_detail
 from api.pictures.figures import CURVES
+from api.priorities import Priority
 from api.schemas import SearchOut
+<<<<<<< HEAD
 from core.data.statistics import number_in_words
+=======
+from api.store import quotas
+from api.store.keys import Caller
+>>>>>>> priority
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.states import LIVE_SEARCH, SearchStatus
@@ -222,6 +228,11 @@ def progress(search: SearchOut) -> list[tuple[str, float, float, str]]:
     return rows
 
 
+def priorities(caller: Caller, present: str) -> list[Priority]:
+    """The priorities that a form offers: those that the caller may set, and the present one."""
+    return [one for one in Priority if one in quotas.priorities(caller) or one == present]
+
+
 def actions(search: SearchOut) -> list[tuple[str, str]]:
     """(action, label) of each button that is of use now."""
     if search.status not in LIVE_SEARCH:
@@ -264,6 +275,7 @@ _environment.filters |= {
     "task_words": task_words,
     "progress": progress,
     "actions": actions,
+    "priorities": priorities,
 }
 _environment.globals |= {
     "plotly_version": plotly.__version__,

@@ -11,6 +11,7 @@ _OPTIONS = {
     "dataset": "--dataset", "trials": "--trials", "minutes": "--minutes", "root": "--root",
     "keep_accuracy": "--keep-accuracy", "strategy": "--strategy", "options": "--strategy-option",
     "metric": "--metric", "cost": "--cost", "parallelism": "--parallelism", "seed": "--seed",
+    "priority": "--priority",
     "name": "--name", "parameters": "--max-parameters", "flops": "--max-flops",
     "latency": "--max-latency", "morphisms": "--morphisms",
     "without_layers": "--without-layers", "class_weights": "--class-weights",

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
+from api.priorities import Priority
 from api.schemas import SearchOut
 from api.store import searches
 from api.store.keys import Caller
@@ -29,6 +30,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "metric": ("metric",),
     "cost": ("cost",),
     "parallelism": ("parallelism",),
+    "priority": ("priority",),
     "seed": ("seed",),
     "name": ("name",),
     "parameters": ("bounds", "parameters"),
@@ -48,12 +50,15 @@ PATHS: dict[str, tuple[str, ...]] = {
 }
 _TEXTS = frozenset(
     {"dataset", "name", "root", "strategy", "metric", "cost", "optimiser", "augmentation",
-     "class_weights"}
+     "class_weights", "priority"}
 )  # fmt: skip
 FLAGS = frozenset({"keep_accuracy", "int8"})  # boxes to tick
 _LISTS = frozenset({"morphisms", "without_layers"})  # names separated by commas
 #: Texts that are taken for granted where the request or the command leaves them out.
-USUAL = {"strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"}
+USUAL = {
+    "strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto",
+    "priority": Priority.NORMAL.value,
+}  # fmt: skip
 DEFAULTS = {"trials": "12", **USUAL}
 #: The choice of augmentation that has the examples as they are, as `--no-augmentation` has them.
 PLAIN = "plain"
@@ -89,8 +94,8 @@ _ITEM = re.compile(r"\s*([^\s=,]+)\s*=\s*([^,]*?)\s*")
 
 
 def fields_of(search: SearchOut) -> Fields:
-    """The form for the same search again."""
-    body = request_of(search)
+    """The form for the same search again, with the usual priority."""
+    body = request_of(search) | {"priority": USUAL["priority"]}
     fields = {"like": str(search.id)}
     for name, path in PATHS.items():
         value: Any = body
@@ -183,7 +188,7 @@ def _put(body: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _value(name: str, text: str) -> Any:
-    if not text or (name == "augmentation" and text == USUAL[name]):
+    if not text or (name in {"augmentation", "priority"} and text == USUAL[name]):
         return None
     if name in FLAGS:
         return True

@@ -329,6 +329,7 @@ def limits_of(search: SearchOut) -> dict[str, str]:
         "epochs": str(search.budget.epochs or ""),
         "minutes": "" if seconds is None else f"{seconds / 60:g}",
         "parallelism": str(search.parallelism),
+        "priority": search.priority.value,
     }
 
 

@@ -31,7 +31,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for
 from api.schemas import SearchIn, SearchPreview
 from api.store import datasets, networks, new_searches, previews, searches
-from api.store.errors import QuotaExceeded
+from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller
 from core.errors import InvalidInput, UnknownKind
 from core.protocol.contracts import Augmentation, Cost, Optimiser
@@ -110,7 +110,7 @@ def submit_search(
             search = new_searches.create(session, visitor.caller, body, chosen, most_live=most)
     except ValidationError as error:
         return _again(request, visitor, fields, errors_by_field(error))
-    except (InvalidInput, QuotaExceeded) as error:
+    except (InvalidInput, QuotaExceeded, Forbidden) as error:
         return _again(request, visitor, fields, refusal(str(error)))
     return RedirectResponse(f"/searches/{search.id}", HTTPStatus.SEE_OTHER)
 

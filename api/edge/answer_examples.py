@@ -70,6 +70,7 @@ _SEARCH = {
     "reason": "",
     "budget": Budget(trials=40, seconds=3600).model_dump(mode="json"),
     "parallelism": 2,
+    "priority": "normal",
     "seed": 7,
     "training": Training(epochs=20).model_dump(mode="json"),
     "bounds": Bounds(parameters=500_000).model_dump(mode="json"),

@@ -23,7 +23,7 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
         "training": {"epochs": 20, "optimiser": "adamw"},
         "bounds": {"parameters": 500_000},
     },
-    "LimitsIn": {"trials": 80, "parallelism": 4},
+    "LimitsIn": {"trials": 80, "parallelism": 4, "priority": "high"},
     "SearchPatch": {"tags": ["digits", "small"], "note": "for the demonstration", "shared": True},
     "WebhookIn": {
         "name": "chat",

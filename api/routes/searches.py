@@ -252,10 +252,13 @@ def extend_search(
     session: SessionDep,
     body: LimitsIn | None = None,
 ) -> SearchOut:
-    """Let a search spend more, or change how many of its trials are in flight.
+    """Let a search spend more; change how many of its trials are in flight, or its priority.
 
     A completed or stopped search runs on, and its final fit is made again; until then the export
     is the earlier one. The limits are totals, so that the same request may be sent again.
+
+    The priority alone may change until the search is over. It says which waiting trials are leased
+    first; running ones are not interrupted.
     """
     most = request.app.state.settings.owner_searches
     return budgets.extend(session, caller, search_id, body or LimitsIn(), most)

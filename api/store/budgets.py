@@ -1,4 +1,4 @@
-"""Changes of what a search may spend: its early finish and its extension.
+"""Changes of what a search may spend, and of its priority: its early finish and its extension.
 
 The transaction locks search, trials, versions in this order, as `api.models` says.
 """
@@ -12,6 +12,7 @@ from sqlalchemy import ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial
+from api.priorities import RANKS, Priority
 from api.schemas import LimitsIn, SearchOut
 from api.store import live_searches, quotas, searches
 from api.store.errors import Conflict
@@ -19,7 +20,14 @@ from api.store.keys import Caller
 from api.store.notifications import changed
 from core.errors import InvalidInput
 from core.protocol.contracts import Budget, SearchConfig
-from core.protocol.states import EXTENDABLE_SEARCH, LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import (
+    EXTENDABLE_SEARCH,
+    LIVE_SEARCH,
+    LIVE_TRIAL,
+    SearchStatus,
+    TrialKind,
+    TrialStatus,
+)
 from core.search import pace
 from core.search.budget import is_spent
 
@@ -113,17 +121,25 @@ def extend(
     body: LimitsIn,
     most_live: int | None = None,
 ) -> SearchOut:
-    """Let a search spend more; one that is completed or stopped runs on.
+    """Let a search spend more; one that is completed or stopped runs on. Change its priority.
 
     The time of an extended search goes on from where its trials ended: the earlier final fit
-    becomes a former one, and another is made at the end.
+    becomes a former one, and another is made at the end. The priority alone can be changed as long
+    as the search is not over.
 
     Raises:
         InvalidInput: a limit is below the present one, or the search has no such limit.
+        Forbidden: the caller may not give it this priority.
         Conflict: the search is finishing or has failed, or its budget is spent even so.
         QuotaExceeded: the caller has `most_live` searches already that have not ended.
     """
     search = searches.locked(session, caller, search_id)
+    if body.priority is not None:
+        quotas.check_priority(caller, body.priority, search.priority)
+        if body == LimitsIn(priority=body.priority):
+            _require_live(SearchStatus(search.status))
+            _set_priority(session, search, body.priority)
+            return searches.get(session, caller, search_id)
     before = SearchConfig.model_validate(search.config)
     config = _extended(before, body)
     values: dict[str, Any] = {}
@@ -138,7 +154,27 @@ def extend(
         session.execute(update(Search).where(Search.id == search_id).values(values))
         changed(session, search_id)
         _require_budget(session, search_id)
+    if body.priority is not None:
+        _set_priority(session, search, body.priority)
     return searches.get(session, caller, search_id)
+
+
+def _require_live(status: SearchStatus) -> None:
+    """Raise Conflict where no trial of a search can wait any more."""
+    if status not in LIVE_SEARCH:
+        advice = "extend its budget as well" if status in EXTENDABLE_SEARCH else "create it again"
+        raise Conflict(f"the search is {status} and has no trials to lease: {advice}")
+
+
+def _set_priority(session: Session, search: Search, priority: Priority) -> None:
+    """Change the priority of a search and the rank of its trials that wait or may wait again."""
+    if search.priority == priority:
+        return
+    session.execute(update(Search).where(Search.id == search.id).values(priority=priority))
+    live = (Trial.status.in_(LIVE_TRIAL), Trial.kind != TrialKind.EXPORT)
+    ranked = update(Trial).where(Trial.search_id == search.id, *live)
+    session.execute(ranked.values(queue_rank=RANKS[priority]))
+    changed(session, search.id)
 
 
 def _columns(search: Search, config: SearchConfig, former: int) -> dict[str, Any]:
@@ -157,7 +193,7 @@ def _columns(search: Search, config: SearchConfig, former: int) -> dict[str, Any
 def _extended(config: SearchConfig, body: LimitsIn) -> SearchConfig:
     """The configuration with the new limits."""
     limits = config.budget.model_dump(exclude_none=True)
-    given = body.model_dump(exclude_none=True)
+    given = body.model_dump(exclude_none=True, exclude={"priority"})
     parallelism = given.pop("parallelism", config.parallelism)
     for name, limit in given.items():
         if name not in limits:

@@ -39,7 +39,17 @@ from core.protocol.contracts import (
     Heartbeat,
     LeaseRequest,
 )
-from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
+from core.protocol.states import (
+    LIVE_SEARCH,
+    LIVE_TRIAL,
+    TRAINING_SEARCH,
+    TRIAL_SOURCES,
+    TrialStatus,
+)
+
+#: Seconds that a worker waits for the next trial of the search that it has just trained, rather
+#: than take one of a lower priority.
+PATIENCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def obtain(
     trial_id: UUID | None = None,
     key_id: UUID | None = None,
 ) -> Held | None:
-    """A lease of the trial that waits longest, or of the named one; None where none waits.
+    """A lease of the next trial of the queue, or of the named one; None where none waits.
 
     A worker that has a lease gets the same one again, as it cannot have seen the answer; one that
     has restarted loses the leases it had before.
@@ -83,6 +93,19 @@ def obtain(
 #: The columns of an epoch beside its key.
 METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
 
+#: The rank of the search whose trial this worker has just trained, while its next one is suggested:
+#: a search with one trial in flight would lose its worker after each of them.
+_EXPECTED = f"""
+SELECT queue_rank FROM trials JOIN searches ON searches.id = search_id
+WHERE worker_id = :worker_id AND trials.ended_at > now() - interval '{PATIENCE} s'
+    AND kind <> 'export' AND searches.status IN ({listed(TRAINING_SEARCH)})
+    AND (SELECT count(*) FROM trials AS live WHERE live.search_id = searches.id
+            AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
+        ) < CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END
+"""
+_NOT_BEFORE_EXPECTED = """
+AND NOT EXISTS (SELECT FROM expected WHERE expected.queue_rank > trials.queue_rank)
+"""
 # The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
 _TAKE = """
 WITH other AS (
@@ -101,6 +124,7 @@ WITH other AS (
         resting_until = CASE WHEN {is_restarted} THEN NULL ELSE workers.resting_until END
     WHERE {is_restarted} OR workers.seen_at < now() - interval '5 s'
         OR workers.key_id IS DISTINCT FROM excluded.key_id
+), expected AS MATERIALIZED ({expected}
 ), chosen AS (
     SELECT trials.id,
         CASE trials.kind
@@ -117,7 +141,7 @@ WITH other AS (
         AND NOT EXISTS (SELECT FROM other)
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
         AND NOT {fits_elsewhere}
-    ORDER BY available_at
+    ORDER BY queue_rank DESC, available_at
     LIMIT 1
     FOR UPDATE OF trials SKIP LOCKED
 ), moved AS (
@@ -153,6 +177,7 @@ _TAKE_ANY, _TAKE_ONE = (
             sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
             training=listed(TRAINING_SEARCH),
             metrics=", ".join(METRICS),
+            expected=_EXPECTED,
             condition=condition,
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
@@ -161,7 +186,7 @@ _TAKE_ANY, _TAKE_ONE = (
             fits_elsewhere=FITS_ELSEWHERE,
         )
     )
-    for condition in ("", "AND trials.id = :trial_id")
+    for condition in (_NOT_BEFORE_EXPECTED, "AND trials.id = :trial_id")
 )
 
 
@@ -173,7 +198,7 @@ def take(
     trial_id: UUID | None = None,
     key_id: UUID | None = None,
 ) -> Taken:
-    """Lease the trial that waits longest, or the named one, to a worker; register the worker.
+    """Lease the next trial of the queue, or the named one, to a worker; register the worker.
 
     A worker that has a lease already gets none: either the answer to its last request was lost
     (`renew`), or the worker has restarted since (`api.store.endings.release`). One that rests

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Idempotency, Search, Version
+from api.priorities import Priority
 from api.schemas import SearchIn, SearchOut
 from api.store import networks, quotas, searches
 from api.store.errors import KeyReused, NotFound
@@ -67,7 +68,11 @@ class CheckedSearch:
 def check(
     session: Session, caller: Caller, body: SearchIn, dataset: Dataset, most_live: int | None
 ) -> CheckedSearch:
-    """The search of a request; raises InvalidInput or QuotaExceeded where it is not possible."""
+    """The search of a request.
+
+    Raises InvalidInput, QuotaExceeded or Forbidden where it is not possible.
+    """
+    quotas.check_priority(caller, body.priority)
     if most_live is not None:
         quotas.check_searches(session, caller, most_live)
     if "task" in body.model_fields_set and dataset.task != body.task:
@@ -144,6 +149,7 @@ def _check_and_add(
         config=checked.config,
         bounds=checked.bounds,
         trials_deadline=pace.trials_deadline(checked.config),
+        priority=body.priority,
     )
 
 
@@ -177,6 +183,7 @@ def add(
     config: SearchConfig,
     bounds: Bounds,
     trials_deadline: float | None,
+    priority: Priority = Priority.NORMAL,
 ) -> UUID:
     """Store a new search, pending, and return its id."""
     row = Search(
@@ -187,6 +194,7 @@ def add(
         config=config.model_dump(mode="json", exclude_none=True),  # older releases may read it
         bounds=bounds.model_dump(mode="json", exclude_none=True),
         parallelism=config.parallelism,
+        priority=priority,
         trial_limit=config.budget.trials,
         epoch_limit=config.budget.epochs,
         trials_deadline=trials_deadline,

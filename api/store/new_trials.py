@@ -8,6 +8,7 @@ from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial
+from api.priorities import RANKS, Priority
 from api.store.notifications import changed
 from core import morphisms
 from core.graph.architecture import Architecture
@@ -32,11 +33,13 @@ def add(session: Session, search_id: UUID, number: int, new: Sequence[Mapping[st
             func.coalesce(Search.trial_limit, number + len(new)) >= number + len(new),
         )
         .values(next_number=number + len(new))
-        .returning(Search.id)
+        .returning(Search.priority)
     )
-    if not new or session.execute(statement).one_or_none() is None:
+    priority = session.scalars(statement).one_or_none() if new else None
+    if priority is None:
         return False
-    session.add_all(Trial(search_id=search_id, **columns) for columns in new)
+    rank = RANKS[Priority(priority)]
+    session.add_all(Trial(search_id=search_id, queue_rank=rank, **columns) for columns in new)
     session.flush()
     changed(session, search_id)
     return True
@@ -67,7 +70,7 @@ def add_final(
             Search.next_number == number,
         )
         .values(next_number=number + 1)
-        .returning(Search.started_at)
+        .returning(Search.started_at, Search.priority)
     )
     row = session.execute(statement).one_or_none()
     if winner is None or row is None:
@@ -86,6 +89,7 @@ def add_final(
             members=list(members),
             inherited=inherits and winner.weights_key is not None,
             available_at=row.started_at,  # goes before trials of later searches
+            queue_rank=RANKS[Priority(row.priority)],
             **columns,
         )
     )

@@ -1,10 +1,11 @@
-"""Quotas: how much one user may keep and run. Admins have none."""
+"""Quotas: how much one user may keep and run, and of which priority. Admins have none."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Key, Search, Trial, Webhook
-from api.store.errors import QuotaExceeded
+from api.priorities import Priority
+from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, TrialKind
 
@@ -40,6 +41,24 @@ def check_searches(session: Session, caller: Caller, most: int) -> None:
             f"{live} of your searches have not ended; expected at most {most}: stop one or "
             "wait for its end, or have an admin raise NETMORPH_OWNER_SEARCHES"
         )
+
+
+def priorities(caller: Caller) -> frozenset[Priority]:
+    """The priorities that the caller may give a search."""
+    return frozenset(Priority) if caller.is_admin else frozenset(Priority) - {Priority.HIGH}
+
+
+def check_priority(caller: Caller, priority: Priority, present: str = Priority.NORMAL) -> None:
+    """Raise Forbidden where the caller may not give a search this priority.
+
+    A search that an admin has given the priority `high` keeps it where its owner sends it again.
+    """
+    if priority == present or priority in priorities(caller):
+        return
+    raise Forbidden(
+        "priority: found 'high', which only an admin may set; expected 'low' or 'normal': give "
+        "your other searches a low priority, or ask an admin"
+    )
 
 
 def check_exports(session: Session, caller: Caller, most: int) -> None:

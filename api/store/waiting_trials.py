@@ -16,6 +16,7 @@ from api.store.live_workers import RECENT, count_live, live_by_device
 from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 _PAUSED = "its search is paused"
+_BEHIND = "waits behind searches of a higher priority; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,18 @@ def queue(
     The position counts the trials of all callers; those of others are not shown.
     """
     is_paused = (Search.status == SearchStatus.PAUSED) & (Trial.kind != TrialKind.EXPORT)
-    position = func.row_number().over(order_by=(is_paused, Trial.available_at, Trial.id))
+    is_later = Trial.available_at > func.now()  # last, as paused ones: they may not start yet
+    groups = (is_paused, is_later)
+    order = (*groups, Trial.queue_rank.desc(), Trial.available_at, Trial.id)
+    position = func.row_number().over(order_by=order)
+    highest = func.max(Trial.queue_rank).over(partition_by=groups)
     exported = aliased(Trial)
     is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
         select(
             position.label("position"),
+            (highest > Trial.queue_rank).label("is_behind"),
             case((is_export, Trial.parent_id), else_=Trial.id).label("trial_id"),
             case((is_export, exported.number), else_=Trial.number).label("number"),
             Trial.kind,
@@ -135,24 +141,32 @@ def stats(session: Session, caller: Caller) -> QueueStatsOut:
 
 
 def _waiting(row: Any, known: Capacity) -> WaitingTrial:
+    reason = why(row.reason, row.available_at, row.now, known, is_behind=row.is_behind)
     return WaitingTrial(
         row.position, row.trial_id, row.number, row.kind, row.attempt, row.search_id, row.search,
-        row.waiting,
-        _PAUSED if row.is_paused else why(row.reason, row.available_at, row.now, known),
+        row.waiting, _PAUSED if row.is_paused else reason,
     )  # fmt: skip
 
 
-def why(reason: str, available_at: datetime, now: datetime, known: Capacity) -> str:
+def why(
+    reason: str,
+    available_at: datetime,
+    now: datetime,
+    known: Capacity,
+    *,
+    is_behind: bool = False,
+) -> str:
     """Why a trial waits that may be leased, the hardest obstacle first.
 
-    `reason` is that of its last attempt.
+    `reason` is that of its last attempt; `is_behind` says that another priority goes first.
     """
     if available_at > now:
         seconds = (available_at - now).total_seconds()
         because = f" ({reason})" if reason else ""
         return f"another attempt in {seconds:.0f} s{because}"
     last = f"; its last attempt: {reason}" if reason else ""
-    return f"{_without_worker(known)}{last}"
+    behind = _BEHIND if is_behind and known.live else ""
+    return f"{behind}{_without_worker(known)}{last}"
 
 
 def _without_worker(known: Capacity) -> str:

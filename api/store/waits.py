@@ -20,6 +20,16 @@ WHERE search_id = ANY(:ids) AND trials.status IN ('waiting', 'running')
 GROUP BY searches.id
 """)
 
+#: Those of some searches that have a trial before which one of another search is leased.
+_BEHIND = text("""
+SELECT DISTINCT held.search_id
+FROM trials AS held
+WHERE held.search_id = ANY(:ids) AND held.status = 'waiting' AND held.kind <> 'export' AND EXISTS (
+    SELECT FROM trials AS earlier JOIN searches ON searches.id = earlier.search_id
+    WHERE earlier.status = 'waiting' AND earlier.available_at <= now()
+        AND searches.status IN ('running', 'finishing') AND earlier.queue_rank > held.queue_rank)
+""")
+
 
 def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
     """By search: what it waits for, in words; nothing for a search whose trials are trained."""
@@ -33,5 +43,7 @@ def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
             if workers
             else "waits for a worker: none is connected"
         )
-        found = dict.fromkeys(idle, reason) | found
+        behind = session.scalars(_BEHIND, {"ids": idle}) if workers else ()
+        first = "waits behind searches of a higher priority; "
+        found = dict.fromkeys(idle, reason) | dict.fromkeys(behind, first + reason) | found
     return found

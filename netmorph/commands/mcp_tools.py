@@ -29,6 +29,12 @@ from netmorph.table_parts import WIDE
 _COLUMNS = WIDE  # of a table: each row is one line and has complete ids
 _LONGEST_WAIT = 50.0  # seconds; programs that call tools give up after a minute
 _DEFAULT_TRIALS = 12
+_PRIORITY = (
+    "Which waiting trials are leased first: low ones after those of all users, high ones (admins "
+    "only) before them. Default: normal."
+)
+
+Priority = Literal["low", "normal", "high"]
 
 SearchName = Annotated[
     str,
@@ -82,6 +88,7 @@ class Tools:
         parallelism: Annotated[
             int, Field(ge=1, description="Trials that are trained at the same time.")
         ] = 1,
+        priority: Annotated[Priority | None, Field(description=_PRIORITY)] = None,
         seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of all random choices.")] = 0,
     ) -> str:
         """Start a search for a neural network on a stored data set; return its id.
@@ -97,7 +104,7 @@ class Tools:
             "bounds": _given(parameters=max_parameters) or None,
         }
         body |= {"name": name, "strategy": strategy, "cost": cost}
-        body |= {"parallelism": parallelism, "seed": seed}
+        body |= {"parallelism": parallelism, "seed": seed, "priority": priority}
         with self.connect() as client:
             made = client.create_search(_given(**body))
             live = client.count_live_workers(SECONDS_SILENT)
@@ -195,14 +202,17 @@ class Tools:
         parallelism: Annotated[
             int | None, Field(ge=1, description="Trials at the same time from now on.")
         ] = None,
+        priority: Annotated[Priority | None, Field(description=_PRIORITY)] = None,
     ) -> str:
-        """Let a search spend more. One that is completed or stopped runs on."""
-        if trials is None and minutes is None and parallelism is None:
-            raise ClientError("nothing to extend: expected trials, minutes or parallelism")
+        """Let a search spend more, or change its priority. One that has ended runs on."""
+        if trials is None and minutes is None and parallelism is None and priority is None:
+            raise ClientError(
+                "nothing to change: expected trials, minutes, parallelism or priority"
+            )
         with self.connect() as client:
             item = resolve(client, search)
             more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
-            limits = new_limits(item, more) | _given(parallelism=parallelism)
+            limits = new_limits(item, more) | _given(parallelism=parallelism, priority=priority)
             return _state(client.extend(item["id"], **limits))
 
     def stop_search(

@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
@@ -14,6 +15,15 @@ from rich.console import Console
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
 from netmorph.target import Target
+
+
+class Priority(StrEnum):
+    """When the waiting trials of a search are leased to workers."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
 
 UrlOption = Annotated[
     str | None,
@@ -41,6 +51,15 @@ DirectoryOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for programs.")]
+
+
+PriorityOption = Annotated[
+    Priority | None,
+    typer.Option(
+        help="Which waiting trials workers take first: low ones after those of all users, high "
+        "ones (admins only) before them."
+    ),
+]
 SearchArgument = Annotated[
     str, typer.Argument(help="A search: its id, the beginning of its id, its name, or `last`.")
 ]

@@ -44,6 +44,7 @@ from netmorph.commands.datasets import (
 )
 from netmorph.commands.options import (
     JsonOption,
+    PriorityOption,
     console,
     messages,
     print_json,
@@ -122,6 +123,7 @@ def search(
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight. Default: the number of workers.")
     ] = None,
+    priority: PriorityOption = None,
     ensemble: Annotated[
         int | None,
         typer.Option(
@@ -241,6 +243,7 @@ def search(
         "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
+        "priority": priority and priority.value,
         "name": name,
         "task": task and task.kind,
     }

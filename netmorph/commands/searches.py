@@ -15,6 +15,7 @@ from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
     JsonOption,
+    PriorityOption,
     SearchArgument,
     connect,
     console,
@@ -207,15 +208,18 @@ def extend(
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight from now on.")
     ] = None,
+    priority: PriorityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a search spend more. One that is completed or stopped runs on."""
+    """Let a search spend more, or change its priority. An ended one runs on with more to spend."""
     with connect(service) as client:
         item = resolve(client, search)
         more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
-        limits = new_limits(item, more)
+        limits: dict[str, float | str] = {**new_limits(item, more)}
         if parallelism is not None:
             limits["parallelism"] = parallelism
+        if priority is not None:
+            limits["priority"] = priority.value
         _print_status(client.extend(item["id"], **limits), as_json=as_json)
 
 

@@ -20,6 +20,7 @@ from api import db, imports
 from api.app import connect, create_app
 from api.edge.server import server_options
 from api.models import Leader, Lease, Search, Trial, Worker
+from api.priorities import RANKS, Priority
 from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, networks, new_searches, searches
@@ -198,6 +199,7 @@ class World:
                 "inherited": False,
                 "hyperparameters": {"epochs": 3},
                 "epochs_reserved": 3,
+                "queue_rank": RANKS[Priority(search.priority)],
             }
             trial = Trial(search_id=search_id, **(columns | values))
             session.add(trial)

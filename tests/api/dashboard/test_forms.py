@@ -210,6 +210,21 @@ def test_a_cost_may_be_chosen_for_a_new_search(visitor, world):
     assert "&#39;parameters&#39;, &#39;flops&#39;" in wrong.text
 
 
+def test_a_new_search_has_the_chosen_priority_of_those_that_its_owner_may_set(visitor, world):
+    sent = {"token": token(visitor.http)} | FORM
+    page = visitor.http.get("/submit").text
+    assert '<option value="normal" selected>' in page
+    assert 'value="high"' not in page
+    answer = visitor.http.post("/searches", data=sent | {"priority": "low"})
+    assert world.get_search(answer.headers["location"].rpartition("/")[2]).priority == "low"
+    high = visitor.http.post("/searches", data=sent | {"priority": "high"})
+    wrong = visitor.http.post("/searches", data=sent | {"priority": "first"})
+    for refused, words in ((high, "only an admin may set"), (wrong, "expected &#39;low&#39;")):
+        assert refused.status_code == 422
+        assert 'id="priority-error"' in refused.text
+        assert words in refused.text
+
+
 def test_a_name_that_the_database_cannot_store_is_refused_beside_its_field(visitor):
     for field, message in (("dataset", "must not contain NUL"), ("name", "control")):
         answer = visitor.http.post(
@@ -245,6 +260,12 @@ def test_a_search_is_extended_and_named_on_its_page(visitor, world):
     search = world.get_search(search_id)
     assert (search.trial_limit, search.parallelism) == (9, 3)
     assert search.config["budget"] == {"trials": 9, "seconds": 600}
+    assert send("extend", priority="low").status_code == 303
+    assert world.get_search(search_id).priority == "low"
+    wrong = send("extend", priority="first")
+    assert wrong.status_code == 422
+    assert "expected &#39;low&#39;, &#39;normal&#39; or &#39;high&#39;" in wrong.text
+    assert "low priority" in visitor.http.get(f"/searches/{search_id}").text
 
     note = "line one\r\nline <two>"
     for wrong in ({"name": " ", "tags": "a"}, {"name": "new", "tags": "a,\u202e"}):

@@ -68,6 +68,8 @@ def refused(answer, status: int, *words: str) -> None:
         ({"bounds": {"latency": "2 ms"}}, ["latency", "number"]),
         ({"bounds": {"latency": 0.000001}}, ["bounds are too small", "expected latency of"]),
         ({"bounds": {"parameters": 100}}, ["bounds are too small", "parameters"]),
+        ({"priority": "first"}, ["priority", "'low', 'normal' or 'high'", "found 'first'"]),
+        ({"priority": 7}, ["priority", "'low', 'normal' or 'high'", "found 7"]),
         ({"cost": "carbon"}, ["carbon", "parameters", "flops", "latency"]),
         ({"cost": ["flops", "latency"]}, ["cost"]),
         ({"strategy_options": {"cost": "flops"}}, ["no option 'cost'", "bayesian"]),

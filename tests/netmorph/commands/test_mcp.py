@@ -123,6 +123,9 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
         assert "first trial" in await fail("stop_search", search=search, finish=True)
         assert "is stopped" in await call("stop_search", search=search, finish=False)
         assert "is running" in await call("extend_search", search=search, trials=1)
+        await call("extend_search", search=search, priority="low")
+        with Service(service.url, service.key) as users:
+            assert users.search(search)["priority"] == "low"
 
     with_tools(service.directory, folder, use)
 

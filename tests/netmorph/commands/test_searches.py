@@ -87,6 +87,9 @@ def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, 
     ask("stop", search["id"])
     extended = ask("extend", search["id"], "--trials", 3, "--parallelism", 2)
     assert (extended["status"], extended["budget"]["trials"]) == ("running", 5)
+    assert extended["priority"] == "normal"
+    assert ask("extend", search["id"], "--priority", "low")["priority"] == "low"
+    assert ask("show", search["id"])["priority"] == "low"
     ended = netmorph("extend", search["id"], "--minutes", 3, "--data-dir", service.directory)
     assert "has no limit in seconds; expected one of: trials" in refused(ended)
 
