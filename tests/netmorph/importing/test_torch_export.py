@@ -63,7 +63,7 @@ def assert_same_function(
     assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
 
 
-#: Large networks whose kinds of layers others have, too; the reader of ONNX takes them in every run.
+#: Large networks whose kinds of layers others have, too; test_convert reads them in every run.
 LARGE = {"googlenet", "mobilenet"}
 
 
