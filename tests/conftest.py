@@ -123,8 +123,7 @@ def database_url(shared_database: str, emptying: str) -> str:
 
     A test may change rows, but no tables: the next test gets the same database.
     """
-    _execute(shared_database, _DISCONNECTING)
-    _execute(shared_database, emptying)
+    _execute(shared_database, _DISCONNECTING, emptying)
     return shared_database
 
 
@@ -223,8 +222,10 @@ def _with_own_broker_database(server: str) -> str:
     return _with_database(server, worker.removeprefix("gw")) if worker else server
 
 
-def _execute(server: str, statement: str) -> list[tuple[Any, ...]]:
+def _execute(server: str, *statements: str) -> list[tuple[Any, ...]]:
+    """The rows that the last of these statements returns."""
     address = server.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(address, autocommit=True) as connection:
-        found = connection.execute(statement.encode())
+        for statement in statements:
+            found = connection.execute(statement.encode())
         return found.fetchall() if found.description else []

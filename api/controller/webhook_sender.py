@@ -18,6 +18,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from http import HTTPStatus
 from importlib import metadata
 
@@ -42,9 +43,13 @@ class WebhookSender:
     def __init__(self, *, private: bool, seconds: float = SECONDS) -> None:
         self._private = private
         self._seconds = seconds
-        self._tls = ssl.create_default_context()
         # Of our own: a name server that does not answer must not hold up the end of a batch.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="webhook-names")
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The certificates that are trusted; reading them takes 40 ms, and few services need it."""
+        return ssl.create_default_context()
 
     def close(self) -> None:
         """Resolve no more names."""

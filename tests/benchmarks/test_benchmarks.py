@@ -67,6 +67,7 @@ def test_distances_are_timed_by_depth():
     assert found["us_per_pair_10"] < found["us_per_pair_40"]
 
 
+@pytest.mark.slow  # the same is tested of the code: tests/core/conformance, tests/worker/trainer
 def test_morphisms_keep_the_function():
     found = measured("morphism", "--chains", "16")
     assert found["chains"] == 16
@@ -109,6 +110,7 @@ def test_the_trainer_is_timed():
     assert (found["ratio"], found["ratio_fp32"]) == (None, None)
 
 
+@pytest.mark.slow
 def test_arms_of_the_recipe_are_trained_and_compared_with_the_base():
     found = measured("recipe")["digits"]
     assert found["base"]["difference"] == 0

@@ -38,6 +38,7 @@ def prepared(folder, **changes) -> Solo:
     )
 
 
+@pytest.mark.slow
 def test_nash_trains_groups_of_children_of_one_parent(tmp_path, monkeypatch):
     monkeypatch.setattr(rivals, "STEPS", 2)
     found = rivals.hill_climb(prepared(tmp_path, budget=Budget(seconds=24)))
@@ -53,6 +54,7 @@ def test_nash_trains_groups_of_children_of_one_parent(tmp_path, monkeypatch):
     assert found.trials[8].hyperparameters.optimiser == "sgd"
 
 
+@pytest.mark.slow
 def test_one_epoch_for_many_then_more_for_the_best(tmp_path):
     found = rivals.one_epoch_top_k(prepared(tmp_path))
     first = [trial for trial in found.trials if trial.parent is None]

@@ -129,6 +129,7 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
         client.stop(paused["id"])
 
 
+@pytest.mark.slow  # its parts are tested apart: tests/api/controller, tests/worker/trainer
 def test_an_ensemble_is_exported_as_one_network(service: RunningService, folder: Path) -> None:
     digits = load_digits()
     some = folder / "some.npz"  # enough for what is claimed, and trained in a few seconds

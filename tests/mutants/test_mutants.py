@@ -23,6 +23,8 @@ def tree(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "code_of_it.py").write_text(CODE)
     (folder / "test_it.py").write_text(TEST)
+    # as in our own tests: this plugin imports more than everything else
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:schemathesis\n")
     return folder
 
 

@@ -408,7 +408,7 @@ def waves(count: int, channels: int = 1, seed: int = 0) -> tuple[list[NDArray[An
     return [one[0] if channels == 1 else one for one in found], y
 
 
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_signals_of_different_lengths_are_learned(data_dir, tmp_path, channels) -> None:
     x, y = waves(240, channels)
     names = np.array(["slow", "fast"])[y]

@@ -38,29 +38,24 @@ def recorded(directory: Path) -> set[int]:
     return {record["pid"] for record in json.loads((directory / "children.json").read_text())}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],  # see tests/e2e, too
+)
 def test_a_signal_ends_every_process(up, directory, number) -> None:
     with up(directory) as service:
+        for name in ("keys.json", "service.json"):  # the owner's alone
+            assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
         assert ready(service.url)
         assert is_alive(service.url)()
         assert get(service.url, "/v1/searches", service.key).json()["items"] == []
+        assert get(service.url, "/v1/searches", "netmorph_wrong").status_code == 401
         assert len(service.children()) >= 4  # postgres, valkey, api, worker
         service.process.send_signal(number)
         assert service.process.wait(60) == 0
     service.assert_gone()
     left = {path.name for path in directory.iterdir()}
     assert left.isdisjoint({"service.json", "children.json"})
-
-
-def test_the_keys_are_the_owners_alone_and_stay_the_same(up, directory) -> None:
-    with up(directory, "--workers", 0) as service:
-        first = service.key
-        for name in ("keys.json", "service.json"):
-            assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
-    with up(directory, "--workers", 0) as service:
-        assert service.key == first
-        assert get(service.url, "/v1/searches", first).status_code == 200
-        assert get(service.url, "/v1/searches", "netmorph_wrong").status_code == 401
 
 
 def threads_of_workers(service) -> list[str]:
@@ -82,6 +77,7 @@ def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> Non
             service.assert_gone()
             assert ready(successor.url)
             assert successor.key == service.key
+            assert get(successor.url, "/v1/searches", service.key).status_code == 200
     successor.assert_gone()
 
 

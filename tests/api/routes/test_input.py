@@ -151,13 +151,13 @@ def npz(**arrays: object) -> bytes:
 
 
 def bomb() -> bytes:
-    """A file of some hundred kilobytes that unpacks to half a gigabyte."""
+    """A file of some hundred kilobytes that unpacks to a quarter of a gigabyte."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("x.npy", "w") as stream:
-            header = {"shape": (2**19, 32, 32), "fortran_order": False, "descr": "|u1"}
+            header = {"shape": (2**18, 32, 32), "fortran_order": False, "descr": "|u1"}
             np.lib.format.write_array_header_1_0(stream, header)
-            for _ in range(2**9):
+            for _ in range(2**8):
                 stream.write(bytes(2**20))
         with archive.open("y.npy", "w") as stream:
             np.lib.format.write_array(stream, Y)

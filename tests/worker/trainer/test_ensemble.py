@@ -150,7 +150,7 @@ def test_an_exported_ensemble_predicts_as_it_was_tested(environment, storage, tr
     ("hyperparameters", "reason"),
     [
         ({"optimiser": "sgd", "learning_rate": 1e30}, "the training has diverged"),
-        ({"learning_rate": 0.6, "epochs": 30, "warmup": 0.9, "decay": 0.0}, "fell from"),
+        ({"learning_rate": 0.6, "epochs": 12, "warmup": 0.9, "decay": 0.0}, "fell from"),
     ],
 )
 def test_where_an_ensemble_fails_or_is_worse_the_winner_is_exported_alone(
