@@ -20,12 +20,9 @@ from api.edge.errors import STATUSES, ErrorHandler, validation_detail
 from api.pictures.figures import CURVES
 from api.priorities import Priority
 from api.schemas import SearchOut
-<<<<<<< HEAD
-from core.data.statistics import number_in_words
-=======
 from api.store import quotas
 from api.store.keys import Caller
->>>>>>> priority
+from core.data.statistics import number_in_words
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.states import LIVE_SEARCH, SearchStatus

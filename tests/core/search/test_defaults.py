@@ -147,9 +147,7 @@ def test_more_time_never_makes_a_root_narrower(short, factor, examples, side):
         return [root.flops for root in race_roots(chosen, data, limits)]
 
     assume(race_size(SearchConfig(budget=Budget(seconds=short)), data) == MOST_ROOTS)
-    assert all(
-        less <= more for less, more in zip(flops(short), flops(factor * short), strict=True)
-    )
+    assert all(less <= more for less, more in zip(flops(short), flops(factor * short), strict=True))
 
 
 def test_a_first_root_that_was_too_wide_joins_the_race_once_more():
