@@ -115,7 +115,7 @@ def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
 
 
 def test_roots_that_began_keep_their_width():
-    first, second, third = race(500.0)
+    first, second, _ = race(500.0)
     began = (measured(0, first, 10.0), measured(1, second, 10.0))
     slow = race(500.0, measured(0, first, 10.0))
     assert second.flops != slow[1].flops
