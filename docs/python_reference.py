@@ -11,11 +11,13 @@ ROOT = Path(__file__).parents[1]
 _INTRODUCTION = """\
 # Python
 
-Written by `make docs` from the docstrings of `netmorph/client.py` and `netmorph/estimators.py`:
-change those, not this page. [Search from Python](../how-to/python.md) has examples.
+Written by `make docs` from the docstrings of `netmorph/client.py`, `netmorph/estimators.py` and
+`netmorph/tracking`: change those, not this page. [Search from Python](../how-to/python.md) has
+examples.
 
-All these names are imported from `netmorph`. The objects that `Client` returns are dictionaries
-with the fields of the [REST interface](rest.md); their types are in `netmorph/answers.py`.
+All names but those of the last section are imported from `netmorph`. The objects that `Client`
+returns are dictionaries with the fields of the [REST interface](rest.md); their types are in
+`netmorph/answers.py`.
 """
 #: The classes that several estimators share, and the titles under which their methods stand.
 _SHARED = {
@@ -29,17 +31,34 @@ _ITEM = re.compile(r"^    (?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)\n?", re.MULTI
 
 
 def page() -> str:
-    """The page of the client and the estimators."""
+    """The page of the client, the estimators and the functions of tracking."""
     client, estimators = _classes("netmorph/client.py"), _classes("netmorph/estimators.py")
     parts = [_INTRODUCTION, _described("Client", client["Client"])]
     parts += [_described(title, estimators[name]) for name, title in _SHARED.items()]
     parts += [_described(name, estimators[name]) for name in netmorph.__all__ if name in estimators]
-    return "\n".join(parts)
+    return "\n".join([*parts, *_tracking()])
+
+
+def _tracking() -> Iterator[str]:
+    """The section of the functions in `netmorph.tracking`."""
+    yield (
+        "## Tracking\n\n"
+        + (ast.get_docstring(_parsed("netmorph/tracking/__init__.py")) or "")
+        + "\n"
+    )
+    for path in ("netmorph/tracking/event_files.py", "netmorph/tracking/mlflow_runs.py"):
+        for node in _parsed(path).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                yield _method(node)
+
+
+def _parsed(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
 
 
 def _classes(path: str) -> dict[str, ast.ClassDef]:
     """The classes of a module, by name."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    tree = _parsed(path)
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
@@ -78,7 +97,7 @@ def _signature(node: ast.FunctionDef) -> str:
 
 def _parameters(arguments: ast.arguments) -> list[str]:
     """The parameters without `self`, each with its type and default."""
-    positional = arguments.args[1:]
+    positional = [one for one in arguments.args if one.arg != "self"]
     missing = [None] * (len(positional) - len(arguments.defaults))
     found = [
         _parameter(*one) for one in zip(positional, [*missing, *arguments.defaults], strict=True)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ from netmorph.commands.options import (
     with_service,
 )
 from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
-from netmorph.errors import ClientError
+from netmorph.errors import ClientError, RefusedRequest
 from netmorph.importing.files import read
 from netmorph.report import print_summary, summary
 from netmorph.target import Target
@@ -428,10 +429,15 @@ def resolve(client: Client, text: str) -> Search:
     Raises:
         ClientError: no search or several searches match.
     """
-    if _is_id(text):
-        return client.search(text)
-    found = _matching(client.searches(own=True), text) or _matching(client.searches(), text)
     advice = "expected one: `netmorph ls` lists the names and ids"
+    if _is_id(text):
+        try:
+            return client.search(text)
+        except RefusedRequest as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise ClientError(f"no search found for {text!r}; {advice}") from None
+    found = _matching(client.searches(own=True), text) or _matching(client.searches(), text)
     item = matching.only(found, text, "search", advice, plural="searches")
     return client.search(item["id"])  # lists leave the time left out
 

@@ -1,6 +1,7 @@
 """The commands on searches, run against a real service."""
 
 import json
+from uuid import UUID
 
 import pytest
 
@@ -181,6 +182,8 @@ def test_without_a_worker_the_list_says_how_to_start_one(ask, netmorph, service)
 def test_a_search_that_is_not_there_is_an_error(netmorph, service) -> None:
     ended = netmorph("show", "nothing like it", "--data-dir", service.directory)
     assert "no search found for 'nothing like it'" in refused(ended)
+    ended = netmorph("show", str(UUID(int=7)), "--data-dir", service.directory)
+    assert f"no search found for '{UUID(int=7)}'; expected one: `netmorph ls`" in refused(ended)
 
 
 def test_a_search_without_a_final_fit_has_no_export(netmorph, service, search, tmp_path) -> None:
