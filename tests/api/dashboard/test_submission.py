@@ -50,7 +50,7 @@ def everything(world, visitor) -> dict[str, str]:
         "cost": "latency", "name": "it's all", "parameters": "90000", "flops": "800000",
         "latency": "1.5", "class_weights": "balanced", "split_seed": "5", "augmentation": "plain",
         "int8": "yes", "ensemble": "1", "morphisms": "widen, narrow",
-        "without_layers": "silu,gelu",
+        "without_layers": "silu,gelu", "priority": "low",
     }  # fmt: skip
 
 
@@ -78,7 +78,9 @@ def test_the_form_the_command_and_the_request_make_the_same_search(
 
     made = visitor.http.post("/searches", data=fields | {"token": token(visitor.http)})
     assert made.status_code == 303, made.text
-    config = world.get_search(made.headers["location"].rpartition("/")[2]).config
+    search = world.get_search(made.headers["location"].rpartition("/")[2])
+    assert search.priority == "low"
+    config = search.config
     assert config["strategy_options"] == {"population": 9, "tournament": 3}
     training = config["training"]
     assert [training[name] for name in ("augmentation", "erasing", "mixing")] == ["none", 0, 0]
@@ -90,10 +92,12 @@ def test_the_form_the_command_and_the_request_make_the_same_search(
     body = json.loads(shlex.split(curl)[-1])
     sent = visitor.http.post("/v1/searches", json=body, headers=bearer)
     assert sent.status_code == 201, sent.text
-    assert world.get_search(sent.json()["id"]).config == config
+    same = world.get_search(sent.json()["id"])
+    assert (same.config, same.priority) == (config, "low")
 
     monkeypatch.chdir(tmp_path)
-    assert world.get_search(typed(line, visitor, bearer)).config == config
+    same = world.get_search(typed(line, visitor, bearer))
+    assert (same.config, same.priority) == (config, "low")
 
 
 def typed(line: str, visitor, bearer: dict[str, str]) -> str:
