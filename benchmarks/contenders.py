@@ -23,6 +23,10 @@ from core.tasks import TASKS
 TASK = "image-classification"
 CLOCKS: Mapping[str, Callable[[], float]] = {"cpu": time.process_time, "wall": time.monotonic}
 
+#: For whoever trains one network for all of the time: it sees each example more often than each of
+#: several that share the time, which the recipe follows.
+ONE_NETWORK = Training(ensemble=1)
+
 Contender = Callable[[Run], Record]
 
 
@@ -62,7 +66,7 @@ def netmorph(run: Run) -> Record:
 
 def single(run: Run) -> Record:
     """Carry out a search that exports one network, however much time there is."""
-    return search(run, training=Training(ensemble=1))
+    return search(run, training=ONE_NETWORK)
 
 
 def ensemble(run: Run) -> Record:
@@ -72,7 +76,11 @@ def ensemble(run: Run) -> Record:
 
 def hand_made_contender(name: str) -> Contender:
     """A contender that trains the hand-made network with Netmorph's trainer for all of the time."""
-    return lambda run: search(run, lambda alone: alone.fit_alone(hand_made(alone.spec)[name]))
+    return lambda run: search(
+        run,
+        lambda alone: alone.fit_alone(hand_made(alone.spec)[name]),
+        training=ONE_NETWORK,
+    )
 
 
 def plain(run: Run) -> Record:

@@ -163,7 +163,10 @@ def carry_out(run: Run) -> Record:
         return contenders.search(run, with_curve=True)
     if run.contender in SUGGESTING:
         return contenders.search(
-            run, lambda search: search_with_peer(run.contender, search), with_curve=True
+            run,
+            lambda search: search_with_peer(run.contender, search),
+            with_curve=True,
+            training=contenders.ONE_NETWORK,
         )
     return autokeras(run)
 

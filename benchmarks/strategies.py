@@ -24,7 +24,9 @@ COMPARISON = Comparison(
 def carry_out(run: Run) -> Record:
     """Carry out one search."""
     if run.contender in RIVALS:
-        return contenders.search(run, RIVALS[run.contender], with_curve=True)
+        return contenders.search(
+            run, RIVALS[run.contender], with_curve=True, training=contenders.ONE_NETWORK
+        )
     return contenders.search(run, with_curve=True, strategy=run.contender)
 
 
