@@ -69,7 +69,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
         **_options(item),
-        **({"priority": item["priority"]} if "priority" in item else {}),
+        **_priority(item),
         "trials": out_of(item["used"]["trials"], item["budget"].get("trials")),
         "epochs": out_of(item["used"]["epochs"], item["budget"].get("epochs")),
         "time": ", ".join(
@@ -259,6 +259,12 @@ def minute(time: str | None) -> str:
 def _status(item: Search) -> str:
     """What the search is doing, and why it ended."""
     return f"{phase(item)} ({item['reason']})" if item["reason"] else phase(item)
+
+
+def _priority(item: Search) -> dict[str, str]:
+    """The priority, where it is not the usual one."""
+    priority = item.get("priority", "normal")
+    return {} if priority == "normal" else {"priority": priority}
 
 
 def _options(item: Search) -> dict[str, str]:
