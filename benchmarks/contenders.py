@@ -23,8 +23,8 @@ from core.tasks import TASKS
 TASK = "image-classification"
 CLOCKS: Mapping[str, Callable[[], float]] = {"cpu": time.process_time, "wall": time.monotonic}
 
-#: For whoever trains one network for all of the time: it sees each example more often than each of
-#: several that share the time, which the recipe follows.
+#: For contenders that train one network for all of the time. The recipe depends on how often a
+#: network sees each example; several networks share the time, so each of them sees it less often.
 ONE_NETWORK = Training(ensemble=1)
 
 Contender = Callable[[Run], Record]

@@ -16,7 +16,7 @@ from api.store.live_workers import RECENT, count_live, live_by_device
 from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 _PAUSED = "its search is paused"
-_BEHIND = "waits behind searches of a higher priority; "
+BEHIND = "waits behind searches of a higher priority; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def why(
         because = f" ({reason})" if reason else ""
         return f"another attempt in {seconds:.0f} s{because}"
     last = f"; its last attempt: {reason}" if reason else ""
-    behind = _BEHIND if is_behind and known.live else ""
+    behind = BEHIND if is_behind and known.live else ""
     return f"{behind}{_without_worker(known)}{last}"
 
 

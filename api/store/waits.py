@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api.store.live_workers import count_live
+from api.store.waiting_trials import BEHIND
 
 _PATIENCE = 10  # seconds that a trial usually waits at most while a worker is free
 
@@ -44,6 +45,5 @@ def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
             else "waits for a worker: none is connected"
         )
         behind = session.scalars(_BEHIND, {"ids": idle}) if workers else ()
-        first = "waits behind searches of a higher priority; "
-        found = dict.fromkeys(idle, reason) | dict.fromkeys(behind, first + reason) | found
+        found = dict.fromkeys(idle, reason) | dict.fromkeys(behind, BEHIND + reason) | found
     return found

@@ -1,8 +1,8 @@
 """Add the priority of a search, and the rank of its trials in the queue.
 
 `trials.queue_rank` repeats the priority of the search, so that the next trial is the first entry of
-an index. Trials that older code adds have the rank of the usual
-priority. Older code orders them by `available_at` alone, for which its own index stays.
+an index. Trials that older code adds have the rank of the usual priority. Older code orders them by
+`available_at` alone, for which its own index stays.
 
 Expand step: old and new code both run on this schema.
 """

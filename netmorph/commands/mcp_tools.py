@@ -18,6 +18,7 @@ from rich.console import Console, RenderableType
 from netmorph import export, lineage, tables
 from netmorph.answers import Search, Trial
 from netmorph.client import Client
+from netmorph.commands.options import Priority
 from netmorph.commands.searches import new_limits, resolve
 from netmorph.diagnosis import SECONDS_SILENT
 from netmorph.errors import ClientError
@@ -33,8 +34,6 @@ _PRIORITY = (
     "Which waiting trials are leased first: low ones after those of all users, high ones (admins "
     "only) before them. Default: normal."
 )
-
-Priority = Literal["low", "normal", "high"]
 
 SearchName = Annotated[
     str,
