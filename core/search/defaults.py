@@ -218,7 +218,7 @@ def _widest_in_time(
             seconds = examples * slowness * PRIOR_SPEED.seconds(root)
             is_timely = seconds <= GOAL_SHARE * (config.budget.seconds or 0.0)
             # What does not fit the bounds at a scale comes back narrower than the usual root.
-            is_wider = root.flops > found[kind].flops if kind in found else True
+            is_wider = kind not in found or root.flops > found[kind].flops
             if is_timely and is_wider and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found
