@@ -7,9 +7,12 @@ and silent workers have their time to be heard again (`api.store.endings`).
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Function, func, select, text
 from sqlalchemy.orm import Session
+
+from api.models import Search, Trial
 
 FARTHEST = timedelta(minutes=5)  # no pause of a trial or a worker lasts longer
 _AHEAD = f"interval '{FARTHEST}'"
@@ -44,6 +47,15 @@ def now(session: Session) -> datetime:
     """The time on the database's clock, which also sets the times of rows."""
     moment: datetime = session.execute(select(func.now())).scalar_one()
     return moment
+
+
+def end_of(row: type[Search | Trial]) -> Function[Any]:
+    """The time at which a row ends now, in SQL: never before it was made or started.
+
+    `now()` is the begin of the transaction; while it waited for the row, another one may have
+    started what it ends.
+    """
+    return func.greatest(func.now(), row.created_at, row.started_at)
 
 
 def settle(connection: Connection) -> None:

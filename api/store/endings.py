@@ -39,7 +39,8 @@ verdict AS (
     UPDATE trials
     SET status = next,
         attempt = attempt + CASE WHEN next = 'waiting' AND NOT excused THEN 1 ELSE 0 END,
-        ended_at = CASE next WHEN 'waiting' THEN NULL ELSE now() END,
+        ended_at = CASE next WHEN 'waiting' THEN NULL
+            ELSE greatest(now(), started_at) END,
         available_at = now() + {pause}, ring_at = now() + {pause}, rings = 0,
         {changes}
     FROM verdict

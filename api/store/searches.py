@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage, SearchPatch
-from api.store import deliveries, discarded, estimates, pages, sharing, summaries
+from api.store import clock, deliveries, discarded, estimates, pages, sharing, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -146,7 +146,7 @@ def move(
     if to is SearchStatus.RUNNING:
         values["started_at"] = func.coalesce(Search.started_at, func.now())
     if to not in LIVE_SEARCH:
-        values["ended_at"] = func.now()
+        values["ended_at"] = clock.end_of(Search)
     statement = (
         update(Search)
         .where(Search.id == search_id, Search.status.in_(SEARCH_SOURCES[to]))
@@ -226,7 +226,7 @@ def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:
     statement = (
         update(Trial)
         .where(Trial.search_id == search_id, *_WAITS_IN_VAIN)
-        .values(status=TrialStatus.STOPPED, reason=reason, ended_at=func.now())
+        .values(status=TrialStatus.STOPPED, reason=reason, ended_at=clock.end_of(Trial))
         .returning(Trial.id)
     )
     stopped = len(session.execute(statement).all()) > 0

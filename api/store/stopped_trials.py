@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Trial
 from api.schemas import TrialDetail
-from api.store import trials
+from api.store import clock, trials
 from api.store.errors import Conflict
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -50,7 +50,7 @@ def _stop(session: Session, reason: str, trial_id: UUID) -> bool:
             stopping=reason,
             status=case((waits, TrialStatus.STOPPED), else_=Trial.status),
             reason=case((waits, reason), else_=Trial.reason),
-            ended_at=case((waits, func.now()), else_=Trial.ended_at),
+            ended_at=case((waits, clock.end_of(Trial)), else_=Trial.ended_at),
         )
         .returning(Trial.search_id)
     )

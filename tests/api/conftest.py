@@ -50,6 +50,9 @@ AUDIT = {
     "an ended trial has an end, a live one none": """
         SELECT id FROM trials
         WHERE (status IN ('waiting', 'running')) <> (ended_at IS NULL)""",
+    "nothing ends before it began": """
+        SELECT id FROM trials WHERE ended_at < greatest(created_at, started_at)
+        UNION ALL SELECT id FROM searches WHERE ended_at < greatest(created_at, started_at)""",
     "a completed trial was reported": """
         SELECT id FROM trials WHERE status = 'completed' AND report_digest IS NULL""",
     "numbers have no gaps": """

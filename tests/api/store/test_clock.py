@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from api.models import Delivery, Lease, Search, Webhook, Worker
-from api.store import clock, deliveries, endings, leader, leases
+from api.store import clock, deliveries, endings, leader, leases, searches
 from core.protocol.contracts import Action, Budget
+from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE, beat
 
 _TIMES = text("""
@@ -85,3 +86,20 @@ def test_a_delivery_is_sent_after_a_jump_back(world, claimed) -> None:
         clock.settle(session.connection())
         (one,) = deliveries.claim(session, 9)
         assert one.claimed_at == clock.now(session)
+
+
+def test_nothing_ends_before_it_began(world) -> None:
+    """A transaction that began earlier ends what a later one made or started meanwhile."""
+    pending = world.search(status=SearchStatus.PENDING)
+    running = world.search()
+    with world.sessions.begin() as earlier:
+        earlier.execute(text("SELECT now()"))
+        waiting = world.trial(running)
+        with world.sessions.begin() as later:
+            assert searches.move(later, pending, SearchStatus.RUNNING)
+        for search in (pending, running):
+            assert searches.move(earlier, search, SearchStatus.STOPPED)
+
+    ended = [world.get_search(pending), world.get_search(running), world.get(waiting)]
+    assert [row.status for row in ended] == ["stopped"] * 3
+    world.audit()
