@@ -17,6 +17,7 @@ from core.errors import InvalidDataset
 
 CLASSIFICATION, REGRESSION = "image-classification", "regression"  # kinds of `core.tasks`
 MULTI_LABEL = "multi-label"  # likewise
+CLASSES = f"classification ({CLASSIFICATION} in REST)"  # in messages
 LABEL_TASKS = (CLASSIFICATION, MULTI_LABEL, REGRESSION)  # what labels may be taken for
 
 _EXAMPLES_EACH = 20  # of a class, on average, where there are many
@@ -124,7 +125,7 @@ def _columns(split: str, y: NDArray[Any]) -> NDArray[np.float64]:
     if y.dtype.kind not in "biuf":
         raise InvalidDataset(
             f"{split} targets are of type {y.dtype}; expected numbers to predict, or "
-            f"{CLASSIFICATION} as the task"
+            f"the task {CLASSES}"
         )
     if y.ndim not in (1, 2) or 0 in y.shape:
         raise InvalidDataset(

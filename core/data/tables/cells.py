@@ -5,7 +5,7 @@ reads cells by the same rules.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -35,6 +35,12 @@ _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 19
 _MICROSECONDS = 1e6  # in a second
 _NUMBERS = 0.95  # of the cells with a value: then the others count as missing
 _SHOWN = 40  # characters of a cell in messages
+_FIRST = 1_000  # cells that are looked at before all are
+#: Whole numbers as people write large ones, and those that need no mark between thousands.
+_GROUPED = r"[+-]?[1-9][0-9]{0,2}([.,][0-9]{3})"
+_UNGROUPED = r"[+-]?[0-9]{1,3}"
+_HUNDREDS = r"^[+-]?[1-9][0-9]{2}$"
+_FEWEST_GROUPED = 5  # cells
 
 
 def column_of(
@@ -46,10 +52,14 @@ def column_of(
     """
     kind = cells.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        if not as_texts and (numbers := _plain_numbers(cells, name)) is not None:
-            return numbers
-        coded = _Coded.of(cells)
-        return coded.texts if as_texts else _understood(coded, name, decimal_comma)
+        if as_texts:
+            return _Coded.of(cells).texts
+        found: Column | None = _plain_numbers(cells, name)
+        if found is None:
+            found = _understood(_Coded.of(cells), name, decimal_comma)
+        if isinstance(found, Numbers) and not found.is_date:
+            return _doubted(found, cells, name)
+        return found
     if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or as_texts:
         return _Coded.of(_as_strings(cells, name)).texts
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -63,6 +73,15 @@ def column_of(
         f"column {shown(name)} is of type {kind}; expected numbers, texts, truth values or dates: "
         "remove or convert it"
     )
+
+
+def missing_marks(cells: pa.ChunkedArray, least: int) -> list[str]:
+    """The texts, but for empty ones, by which `least` cells or more say that they have no value."""
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        return []
+    counts = pc.ascii_trim(cells, BLANKS).value_counts()
+    found = dict(zip(counts.field("values").to_pylist(), counts.field("counts"), strict=True))
+    return [text for text in MISSING if text and text in found and found[text].as_py() >= least]
 
 
 def shown(text: str) -> str:
@@ -198,6 +217,35 @@ def _no_numbers(name: str, known: pa.StringArray, counts: NDArray[np.int64]) -> 
         f"cells of column {shown(name)} that are no numbers and count as missing: "
         f"{counts.sum():,}, such as {shown(example)}"
     )
+
+
+def _doubted(column: Numbers, cells: pa.ChunkedArray, name: str) -> Numbers:
+    """The numbers, with a warning where marks in them may stand between thousands."""
+    if not (example := _grouped(cells)):
+        return column
+    warning = (
+        f"column {shown(name)} has whole numbers up to three digits, and others as "
+        f"{shown(example)}, read as {example.replace(',', '.')}: if the mark stands between "
+        "thousands, remove it from all"
+    )
+    return replace(column, warning="; ".join(filter(None, (warning, column.warning))))
+
+
+def _grouped(cells: pa.ChunkedArray) -> str:
+    """A cell as "12.345" where such and short whole numbers are all that a column has; else ""."""
+    for some in (cells[:_FIRST], cells):
+        texts = pc.ascii_trim(some.drop_null(), BLANKS)
+        texts = texts.filter(pc.invert(pc.is_in(texts, pa.array(MISSING))))
+        if not _all_match(texts, f"^(?:{_UNGROUPED}|{_GROUPED}+)$"):
+            return ""
+    grouped = texts.filter(pc.match_substring_regex(texts, f"^{_GROUPED}$"))
+    # Decimals that are whole now and then have fewer than three digits behind the point as well.
+    has_hundreds = pc.any(pc.match_substring_regex(texts, _HUNDREDS), min_count=0).as_py()
+    return str(grouped[0]) if has_hundreds and len(grouped) >= _FEWEST_GROUPED else ""
+
+
+def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
 
 
 def _infinite(values: NDArray[np.float64], name: str) -> str:

@@ -25,8 +25,14 @@ _FEW = 20  # rows or values: too few to judge by
 _KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", re.IGNORECASE)
 _WHOLE = re.compile(r"-?[0-9]+\.0")
 _CAMEL = re.compile(r".*[a-z]I[dD]")  # passengerId
-_FOREIGN_DATE = re.compile(r"[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}( .*)?")
+_FOREIGN_DATE = re.compile(
+    r"([0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
+    r"|[0-9]{1,2}[- ][^\W\d]{3,9}\.?[- ][0-9]{2,4}|[^\W\d]{3,9}\.? [0-9]{1,2}, [0-9]{4})( .*)?"
+)
+_LIST = re.compile(r"[\[(] *[-+.0-9][-+.0-9eE,; \n]*[\])]")
+_WORDS = 4  # of the middle text, from which texts are read and no names
 _NUMBER = re.compile(NUMBER)
+_WITH_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 #: With a currency, a percent sign or a unit, or with marks between thousands.
 _MARKED = re.compile(
     r"([^\w\s] ?|[A-Z]{3} )?[+-]?([0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+|[0-9]+)([.,][0-9]+)?"
@@ -150,6 +156,8 @@ def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
     found = "1 category" if len(categories) == 1 else f"{len(categories)} categories"
     if spec.other:
         found += f', of which the rarest {len(categories) - len(kept)} are one, "other"'
+    if all(_WITH_COMMA.fullmatch(text) for text in categories):
+        found += f"; if they are numbers, write a point where {shown(kept[0])} has a comma"
     return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))
 
 
@@ -165,13 +173,31 @@ def _counted(column: Texts) -> dict[str, int]:
 
 
 def _different(categories: Collection[str]) -> str:
-    if all(_FOREIGN_DATE.fullmatch(text) for text in [*categories][:_FEW]):
+    found = why_no_numbers(categories)
+    return found or f"it has {len(categories):,} different texts: {_free(categories)}"
+
+
+def why_no_numbers(texts: Collection[str]) -> str:
+    """Why different texts are taken for no numbers or dates, and what to do.
+
+    Empty where they do not look like such.
+    """
+    if all(_FOREIGN_DATE.fullmatch(text) for text in [*texts][:_FEW]):
         return "its dates are not written as 2024-12-31: convert them"
-    numbers = [text for text in categories if _NUMBER.fullmatch(text)]
-    if len(numbers) > len(categories) / 2:
-        other = next(text for text in categories if not _NUMBER.fullmatch(text))
-        return f"most of its cells are numbers, and others are not, as {shown(other)}: empty those"
-    marked = [text for text in categories if _MARKED.fullmatch(text)]
-    if len(marked) > len(categories) / 2:
+    if all(_LIST.fullmatch(text) for text in [*texts][:_FEW]):
+        return "its texts are lists of numbers: write them as lists, in Parquet or JSON Lines"
+    others = [text for text in texts if not _NUMBER.fullmatch(text)]
+    marked = [text for text in others if _MARKED.fullmatch(text)]
+    if len(texts) - len(others) + len(marked) <= len(texts) / 2:
+        return ""
+    if len(marked) > len(others) / 2:
         return f"its numbers have further marks, as {shown(marked[0])}: write them as 1234.5"
-    return f"it has {len(categories):,} different texts: an identifier or free text"
+    return f"most of its cells are numbers, and others are not, as {shown(others[0])}: empty those"
+
+
+def _free(texts: Collection[str]) -> str:
+    """What different texts are, by their words."""
+    words = sorted(text.count(" ") + 1 for text in texts)
+    if words[len(words) // 2] < _WORDS:
+        return "an identifier or free text"
+    return "free text; to learn from it, name it as the text column (--text, text in REST)"

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.data.tables.cells import column_of, shown
+from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
-from core.data.tables.table import Column, Numbers, Rows, Table
-from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
+from core.data.tables.encoding import why_no_numbers
+from core.data.tables.table import Column, Numbers, Rows, Table, Texts
+from core.data.targets import CLASSES, CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import InvalidDataset
 
 NAMES = ("target", "label", "labels", "class", "y")  # of columns that are taken as the target
 _EXACT = 2.0**53  # numbers beyond it may stand for several integers
 _TRUTH = {"false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.0, "0": 0.0, "1": 1.0}
 _LONGEST = 1_000  # characters of a label: an array has as many for each row
+_FEW = 20  # rows: too few to judge by
 
 
 def target_columns_of(table: Table, given: str | None) -> tuple[str, ...]:
@@ -92,8 +96,17 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
     else:
         column = column_of(cells, name, as_texts=True)
         rows, warning = _labelled(column, name)
+        warning += _marks(cells) if warning else ""
         values, warnings = _class_labels(column, typed, rows, name), ("", warning)
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
+
+
+def _marks(cells: pa.ChunkedArray) -> str:
+    """Which cells that are not empty count as missing: people may mean a class by them."""
+    found = missing_marks(cells, MIN_TRAIN_PER_CLASS)
+    if not found:
+        return ""
+    return f", those with {listed(found)} among them: if this is a class, rename it"
 
 
 def label_matrix_of(table: Table, names: Sequence[str], task: str | None) -> TargetLabels:
@@ -118,7 +131,7 @@ def task_of(values: NDArray[np.float64], task: str | None) -> str:
     """What several target columns are for; raises InvalidDataset where they name one class."""
     if task == CLASSIFICATION:
         raise InvalidDataset(
-            f"found {values.shape[1]} target columns; expected one for the task {CLASSIFICATION}, "
+            f"found {values.shape[1]} target columns; expected one for the task {CLASSES}, "
             f"or the task {MULTI_LABEL} for columns of 0 and 1"
         )
     return task or (MULTI_LABEL if np.isin(values, (0, 1)).all() else REGRESSION)
@@ -143,9 +156,10 @@ def _is_predicted(column: Column, name: str, task: str | None) -> TypeGuard[Numb
         return task == REGRESSION or (task is None and not _is_whole(column))
     if task == REGRESSION:
         kind = "dates" if isinstance(column, Numbers) else "texts or truth values"
+        why = "" if isinstance(column, Numbers) else why_no_numbers(column.known)
         raise InvalidDataset(
-            f"the target column {shown(name)} holds {kind}; expected numbers to predict, or "
-            f"{CLASSIFICATION} as the task"
+            f"the target column {shown(name)} holds {kind}{f' ({why})' if why else ''}; expected "
+            f"numbers to predict, or the task {CLASSES}"
         )
     return False
 
@@ -176,6 +190,7 @@ def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArr
         if np.abs(values).max() <= _EXACT:
             return values.astype(np.int64)
     assert not isinstance(column, Numbers)
+    _check_repeated(column, typed, rows, name)
     longest = max(column.known, key=len)
     if len(longest) > _LONGEST:
         raise InvalidDataset(
@@ -183,3 +198,15 @@ def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArr
             "characters; expected short names of classes, or numbers: name another column"
         )
     return np.array(column.known)[column.codes[rows]]
+
+
+def _check_repeated(column: Texts, typed: Column, rows: Rows, name: str) -> None:
+    """Raise InvalidDataset for dates or numbers with marks that differ in most rows: no classes."""
+    if len(rows) < _FEW or 2 * len(column.known) <= len(rows):
+        return
+    is_date = isinstance(typed, Numbers) and typed.is_date
+    if why := "it holds dates" if is_date else why_no_numbers(column.known):
+        raise InvalidDataset(
+            f"the target column {shown(name)} has {len(column.known):,} different texts in "
+            f"{len(rows):,} rows: {why}; expected classes that repeat, or numbers to predict"
+        )

@@ -1,6 +1,7 @@
 """Tables become vectors by rules that are said, and bad tables are answered with what to do."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -482,6 +483,76 @@ def test_times_with_a_zone_are_those_of_utc(
     assert found.is_date
     assert found.values[0] == pytest.approx(expected, rel=1e-12)
     assert _days(text) == found.values[0]
+
+
+# --- numbers with marks -----------------------------------------------------------------------
+
+PEOPLE = [*range(100, 130), *(1_016 + 997 * k for k in range(30))]
+
+
+def doubts(people: list[str], separator: str) -> list[str]:
+    found = read(text({"area": AGE, "people": people, "target": Y}, separator))
+    return [one for one in found.description.warnings if "thousands" in one]
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_marks_that_may_stand_between_thousands_are_warned_about(mark: str) -> None:
+    """Read as decimal points they would make 1,016 people fewer than 100."""
+    (warning,) = doubts([f"{count:,}".replace(",", mark) for count in PEOPLE], ";")
+
+    assert warning.startswith(
+        f"column 'people' has whole numbers up to three digits, and others as '1{mark}016', read "
+        "as 1.016"
+    )
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        [f"{count / 1000:.3f}" for count in PEOPLE],
+        [f"{count / 8:g}" for count in PEOPLE],
+        [f"{count}" for count in PEOPLE],
+        [f"{1 + k / 1000:.3f}" if k % 2 else "0" for k in range(N)],
+    ],
+    ids=["three decimals", "eighths", "no mark", "decimals and zeros"],
+)
+def test_decimals_are_not_taken_for_thousands(people: list[str]) -> None:
+    assert doubts(people, ";") == []
+
+
+MARKED = {
+    "currency": ([f"${1000 + 7 * k:,}" for k in range(N)], "further marks, as '$1,000'"),
+    "German": ([f"{k}.048,5" for k in range(1, N + 1)], "further marks, as '1.048,5'"),
+    "comma": ([f"{k},5" for k in range(N)], "further marks, as '0,5'"),
+    "gaps": (["-" if k % 10 == 0 else f"{k}.5" for k in range(N)], "others are not, as '-'"),
+}
+
+
+@pytest.mark.parametrize("case", MARKED)
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_target_of_numbers_with_marks_says_so(case: str, task: str | None) -> None:
+    cells, message = MARKED[case]
+    table = {"age": AGE, "target": [f'"{cell}"' for cell in cells]}
+
+    with pytest.raises(InvalidDataset, match=re.escape(message)):
+        read(table, task=task)
+
+
+def test_dates_as_the_target_are_no_classes() -> None:
+    days = [f"2024-{1 + k // 28:02}-{1 + k % 28:02}" for k in range(N)]
+
+    with pytest.raises(InvalidDataset, match="60 different texts in 60 rows: it holds dates"):
+        read({"age": AGE, "target": days})
+
+
+@pytest.mark.parametrize("mark", ["None", "NA"])
+def test_a_class_whose_name_means_a_missing_value_is_named(mark: str) -> None:
+    found = read({"age": AGE, "target": cycle(mark, "mild", "severe")})
+
+    assert (
+        "rows without a value in the target column 'target' are left out: 20, those with "
+        f"'{mark}' among them: if this is a class, rename it"
+    ) in found.description.warnings
 
 
 # --- rows that belong together ----------------------------------------------------------------
