@@ -10,6 +10,7 @@ from core.data.split_keys import SplitKeys
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
+from core.data.tables.label_copies import copies_label, warning_about
 from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
 from core.data.tables.table import Rows, Table
 from core.errors import InvalidDataset
@@ -46,6 +47,7 @@ def encoded(
     blocks: list[NDArray[np.float64]] = []
     warnings: list[str] = []
     sharing: list[SharedLabels] = []
+    copies: list[str] = []
     label_codes = None if labels is None or keys is not None else _codes(labels)
     for name, cells in table.columns.items():
         if name in targets:
@@ -58,6 +60,8 @@ def encoded(
         if label_codes is not None and (one := shared_labels(name, column.take(rows), label_codes)):
             sharing.append(one)
         if (spec := learned[-1].spec) is not None:
+            if labels is not None and labels.ndim == 1 and copies_label(column.take(rows), labels):
+                copies.append(name)
             blocks.append(encode(spec, column.take(rows)))
             check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)
@@ -71,6 +75,9 @@ def encoded(
     columns = tuple(one.spec for one in learned if one.spec is not None)
     spec_of_all = TableSpec(target=", ".join(targets), columns=columns)
     x = np.concatenate(blocks, axis=1)
+    are_numbers = labels is not None and labels.dtype.kind == "f"
+    if about := warning_about(copies, are_numbers=are_numbers):
+        warnings.append(about)
     return Encoded(x, spec_of_all, tuple(learned), (*warnings, *warnings_about(sharing)))
 
 

@@ -618,3 +618,45 @@ def test_a_column_from_which_labels_may_follow_is_not_warned_about(columns: Any)
     table = {"age": np.random.default_rng(0).normal(40, 9, 200).tolist()} | columns
 
     assert about_rows(read(table)) == []
+
+
+# --- columns that say the label ---------------------------------------------------------------
+
+
+def about_copies(found: Intake) -> list[str]:
+    return [one for one in found.description.warnings if "not known before the label" in one]
+
+
+def test_a_code_of_the_classes_is_warned_about() -> None:
+    table = {"age": AGE, "code": cycle("N", "Y"), "number": cycle(7, 3), "target": Y}
+    table["code"][4] = ""
+
+    assert about_copies(read(table)) == [
+        "each class has one value of its own in columns 'code', 'number': if it is not known "
+        "before the label, remove it, since the test result will be too good"
+    ]
+
+
+def test_the_number_to_predict_in_another_unit_is_warned_about() -> None:
+    celsius = np.random.default_rng(3).normal(20, 5, N)
+    table = {"age": AGE, "warm": (celsius * 1.8 + 32).round(2).tolist(), "target": celsius.tolist()}
+
+    (warning,) = about_copies(read(table))
+
+    assert warning.startswith("the number to predict is that of column 'warm' in another unit: ")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [cycle(1, 2, 3, 4), [*cycle("a", "b")[:-1], "a"], [""] * 35 + cycle("b", "a")[35:]],
+    ids=["several values of a class", "one other row", "mostly missing"],
+)
+def test_a_column_that_helps_to_predict_is_not_warned_about(cells: list[Any]) -> None:
+    assert about_copies(read({"age": AGE, "c": cells, "target": Y})) == []
+
+
+def test_numbers_that_nearly_give_the_target_are_not_warned_about() -> None:
+    target = np.random.default_rng(4).normal(size=N)
+    near = target + 0.01 * np.random.default_rng(5).normal(size=N)
+
+    assert about_copies(read({"near": near.tolist(), "target": target.tolist()})) == []
