@@ -71,21 +71,21 @@ def _plain(
     notes: dict[str, None] = {}  # in order, each once
     plain = {}
     for split, y in labels.items():
-        plain[split], note = _one_plain(y)
+        plain[split], note = _one_plain(split, y)
         notes |= {note: None} if note else {}
     if len({y.dtype.kind for y in plain.values()}) > 1:
         raise InvalidDataset("some labels are numbers, others strings; expected the same in all")
     return plain, tuple(notes)
 
 
-def _one_plain(y: NDArray[Any]) -> tuple[NDArray[Any], str]:
+def _one_plain(split: str, y: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """(labels as int64 or strings, what was done to them)"""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2 and len(y) and y.dtype.kind in "biuf":
         return _from_one_hot(y), f"one-hot labels of {y.shape[1]} columns: the column of the 1"
     if y.ndim != 1 or len(y) == 0:
-        raise InvalidDataset(f"labels have shape {y.shape}; expected (N,), one per example")
+        raise InvalidDataset(f"{split} labels have shape {y.shape}; expected (N,), one per example")
     if y.dtype.kind == "S":
         return np.array([text_of(label) for label in y.tolist()]), "labels as bytes: read as UTF-8"
     if y.dtype.kind == "f":

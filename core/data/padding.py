@@ -46,13 +46,21 @@ def _has_gaps(x: NDArray[Any]) -> bool:
 
 def _end_with_gaps(x: NDArray[Any]) -> bool:
     """Whether each signal has finite values in all channels, then NaN in all."""
-    return all(_is_whole(x[block]) for block in scratch.blocks(x))
+    return all(_are_whole(x[block]).all() for block in scratch.blocks(x))
 
 
-def _is_whole(x: NDArray[Any]) -> bool:
+def _are_whole(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which signals have values, and no gap before their end, (n,)."""
     known = _lengths(x)
     is_within = np.arange(x.shape[2]) < known[:, None]
-    return bool(known.all() and (np.isfinite(x) == is_within[:, None]).all())
+    found: NDArray[np.bool_] = (np.isfinite(x) == is_within[:, None]).all(axis=(1, 2))
+    return (known > 0) & found
+
+
+def has_other_gaps(x: NDArray[Any], axes: Layout) -> NDArray[np.bool_]:
+    """Which signals are not finite values in all channels, then NaN in all: (n,)"""
+    signals = axes.channels_first(x)
+    return np.concatenate([~_are_whole(signals[block]) for block in scratch.blocks(signals)])
 
 
 def _with_mask(x: NDArray[Any], length: int) -> NDArray[Any]:

@@ -156,7 +156,20 @@ def by_class(files: Files) -> tuple[list[ImageFile], list[str]]:
         images.append(_one_listed(name, full))
     if {image.label.lower() for image in images} <= PARTS.keys():
         raise InvalidDataset(f"found images in {sorted({i.label for i in images})}; {_EXPECTED}")
+    _check_unlabelled([name for name in names if is_image(name)])
     return images, others
+
+
+def _check_unlabelled(names: Sequence[str]) -> None:
+    """Raise InvalidDataset for `test/1.png` beside `train/cat/1.png`: `test` is no class there."""
+    labelled = [name for name in names if name.count("/") > 1]
+    folders = {name: name.partition("/")[0].lower() for name in names if name.count("/") == 1}
+    if unlabelled := labelled and [name for name, folder in folders.items() if folder in PARTS]:
+        raise InvalidDataset(
+            f"found {shown(min(unlabelled))} beside {shown(min(labelled))}; expected a folder of "
+            "images for each class in each of train, val and test: leave images without labels "
+            "out, they are for predict.py"
+        )
 
 
 def check_format(name: str) -> None:

@@ -135,9 +135,11 @@ def _header(
 
 def _check_type(name: str, dtype: np.dtype[Any]) -> None:
     if dtype.hasobject:
+        is_x = name.lower() not in _CLASS_NAMES | {"layout"} and _role(name) == "x"
+        more = "; signals of different lengths end with NaN in one array, with a layout" * is_x
         raise InvalidDataset(
             f"{name} holds pickled objects; expected numbers (or strings): "
-            f"save {name}.astype(str) or {name}.astype(float)"
+            f"save {name}.astype(str) or {name}.astype(float){more}"
         )
     if name.lower() == "layout" or name.lower() in _CLASS_NAMES:
         kinds, expected = "US", "strings"

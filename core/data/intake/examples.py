@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core.data import scratch
 from core.data.datasets import check_values
 from core.data.layouts import Layout, layout_of
+from core.data.padding import has_other_gaps
 from core.data.stored_type import stored_type
 from core.errors import InvalidDataset
 
@@ -45,16 +46,26 @@ def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
     if x.ndim != len(axes.letters) or 0 in x.shape:
         layout_of(x.shape, axes.letters)  # says what is wrong
     if x.dtype.kind == "f" and not np.isfinite(scratch.value_range(x)).all():
-        hint = ", or let NaN stand only at the end of all channels of shorter signals"
-        raise InvalidDataset(f"{split} {_not_finite(x)}{hint * (axes.kind == 'signals')}")
+        _check_finite(split, x, axes)
+        return
     check_values(x, f"{split} examples")
 
 
-def _not_finite(x: NDArray[Any]) -> str:
-    """Where NaN or infinite values are."""
-    axes = tuple(range(1, x.ndim))
-    bad = np.concatenate([~np.isfinite(x[one]).all(axis=axes) for one in scratch.blocks(x)])
+def _check_finite(split: str, x: NDArray[Any], axes: Layout) -> None:
+    """Raise InvalidDataset for examples with NaN or infinite values, not at the end of signals."""
+    if axes.kind == "signals":
+        hint = ", or let NaN stand only at the end of all channels of shorter signals"
+        bad = has_other_gaps(x, axes)
+    else:
+        hint, others = "", tuple(range(1, x.ndim))
+        bad = np.concatenate([~np.isfinite(x[one]).all(axis=others) for one in scratch.blocks(x)])
+    if bad.any():  # else those of another part are refused
+        raise InvalidDataset(f"{split} {_not_finite(bad)}{hint}")
+
+
+def _not_finite(bad: NDArray[np.bool_]) -> str:
+    """Where NaN or infinite values are: in the examples that are marked."""
     return (
-        f"examples hold NaN or infinite values, in {int(bad.sum()):,} of {len(x):,} examples, "
+        f"examples hold NaN or infinite values, in {int(bad.sum()):,} of {len(bad):,} examples, "
         f"first in number {int(bad.argmax())}; expected finite ones: remove or replace them"
     )

@@ -76,7 +76,7 @@ def read_each(
     tables: dict[str, Table] = {}
     rows = size = 0
     for name in names:
-        table = tables[name] = read(name)
+        table = tables[name] = _read_one(name, read, is_only=len(names) == 1)
         rows += len(table)
         size += sum(column.nbytes for column in table.columns.values())
         if rows > MAX_ROWS:
@@ -86,6 +86,16 @@ def read_each(
                 f"the tables have {size:,} bytes together; expected at most {limits.tables:,}"
             )
     return tables
+
+
+def _read_one(name: str, read: Callable[[str], Table], *, is_only: bool) -> Table:
+    """The table in a file; of several, an InvalidDataset names it."""
+    try:
+        return read(name)
+    except InvalidDataset as error:
+        if is_only or shown(name) in str(error):
+            raise
+        raise InvalidDataset(f"{shown(name)}: {error}") from None
 
 
 def _check_others(files: Files, names: Sequence[str]) -> None:

@@ -251,6 +251,7 @@ def test_what_is_wrong_with_groups_and_times_is_a_warning(
         (archive(train=table(), test=b"x,patient,day\n1,p1,2024-01-01\n"), {}, "'test.csv' has no "
          "column 'y'; expected the same columns in all files, the target among them"),
         (archive(train=table(), test=table().replace(b",", b";")), {}, "different separators"),
+        (archive(train=table(), test=b"x\n1\n2\n"), {}, "'test.csv': found one column, 'x'; ex"),
         (archive(train=table(), sample=table()), {}, "found 2 tables ('sample.csv', 'train.csv'); "
          "expected one, or their parts by name, as in train.csv, validation.csv and test.csv"),
         (archive(val=table(), test=table()), {}, "tables for test, validation and none for train"),

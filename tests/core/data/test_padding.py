@@ -7,6 +7,7 @@ import pytest
 
 from core.data import intake
 from core.data.files import ReadLimits
+from core.errors import InvalidDataset
 
 NAN = np.nan
 LABELS = np.arange(20) % 2
@@ -56,8 +57,20 @@ def test_other_gaps_are_refused(wrong: str) -> None:
     where = {"inside": (7, 1), "one channel": (7, 3, 0), "everywhere": 7, "infinite": (7, 1)}
     x[where[wrong]] = np.inf if wrong == "infinite" else NAN
 
-    with pytest.raises(Exception, match=r"hold NaN or infinite values.*at the end of all channels"):
+    where_and_how = r"in 1 of 20 examples, first in number 7; .* at the end of all channels"
+    with pytest.raises(InvalidDataset, match=f"train examples hold NaN .*{where_and_how}"):
         read(x, "NLC")
+
+
+def test_gaps_of_the_test_split_are_said_to_be_there() -> None:
+    train = np.array([[1.0, 2, 3], [4, NAN, NAN]] * 10)
+    test = np.array([[1.0, 2, 3], [4, NAN, 3]] * 10)
+    file = io.BytesIO()
+    np.savez(file, x_train=train, y_train=LABELS, x_test=test, y_test=LABELS, layout="NL")
+
+    expected = r"test examples hold .*in 10 of 20 .*first in number 1"
+    with pytest.raises(InvalidDataset, match=expected):
+        intake.read(file, ReadLimits())
 
 
 def test_splits_may_have_different_lengths() -> None:

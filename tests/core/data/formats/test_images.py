@@ -125,6 +125,7 @@ def test_hidden_files_are_ignored_and_others_are_named() -> None:
         (tree("x/y/cat", "x/dog"), "found the image 'y/cat/0.png'; expected a folder of images"),
         (tree("cat", "dog") | {"cat/1.tif": PNG}, "found 'cat/1.tif'; expected PNG, JPEG"),
         (tree("cat", "dog", count=4), "has 4 example(s); expected at least 5"),
+        (tree("train/cat", "train/dog", "test"), "found 'test/0.png' beside 'train/cat/0.png'"),
         (tree("a\nb", "dog"), "U+000A"),
         (tree("cat", "cat "), "differ in blanks"),
     ],
