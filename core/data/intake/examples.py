@@ -57,7 +57,9 @@ def _check_finite(split: str, x: NDArray[Any], axes: Layout) -> None:
         hint = ", or let NaN stand only at the end of all channels of shorter signals"
         bad = has_other_gaps(x, axes)
     else:
-        hint, others = "", tuple(range(1, x.ndim))
+        are_padded = x.ndim == 2 and not has_other_gaps(x, Layout("NL", "")).any()
+        hint = "; if they are signals of different lengths, give the layout NL" * are_padded
+        others = tuple(range(1, x.ndim))
         bad = np.concatenate([~np.isfinite(x[one]).all(axis=others) for one in scratch.blocks(x)])
     if bad.any():  # else those of another part are refused
         raise InvalidDataset(f"{split} {_not_finite(bad)}{hint}")

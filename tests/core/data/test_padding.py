@@ -62,6 +62,13 @@ def test_other_gaps_are_refused(wrong: str) -> None:
         read(x, "NLC")
 
 
+def test_vectors_that_end_with_gaps_may_be_signals() -> None:
+    x = np.tile(np.array([[1.0, 2, 3, 4], [5, 6, NAN, NAN]]), (10, 1))
+
+    with pytest.raises(InvalidDataset, match=r"in 10 of 20 .*; if they are signals .*layout NL$"):
+        read(x, "NF")
+
+
 def test_gaps_of_the_test_split_are_said_to_be_there() -> None:
     train = np.array([[1.0, 2, 3], [4, NAN, NAN]] * 10)
     test = np.array([[1.0, 2, 3], [4, NAN, 3]] * 10)
