@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from api.models import Epoch
+from api.priorities import RANKS
 from api.store.endings import release
 from api.store.errors import Forbidden
 from api.store.fragments import (
@@ -93,18 +94,21 @@ def obtain(
 #: The columns of an epoch beside its key.
 METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
 
+_RANK_CASES = " ".join(f"WHEN '{priority}' THEN {rank}" for priority, rank in RANKS.items())
 #: The rank of the search whose trial this worker has just trained, while its next one is suggested:
 #: a search with one trial in flight would lose its worker after each of them.
 _EXPECTED = f"""
-SELECT queue_rank FROM trials JOIN searches ON searches.id = search_id
+SELECT CASE priority {_RANK_CASES} END AS queue_rank
+FROM trials JOIN searches ON searches.id = search_id
 WHERE worker_id = :worker_id AND trials.ended_at > now() - interval '{PATIENCE} s'
     AND kind <> 'export' AND searches.status IN ({listed(TRAINING_SEARCH)})
     AND (SELECT count(*) FROM trials AS live WHERE live.search_id = searches.id
             AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
         ) < CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END
 """
-_NOT_BEFORE_EXPECTED = """
-AND NOT EXISTS (SELECT FROM expected WHERE expected.queue_rank > trials.queue_rank)
+#: A bound of the index that the queue is read from: trials behind it are not looked at.
+_NOT_BEFORE_EXPECTED = f"""
+AND trials.queue_rank >= (SELECT coalesce(max(queue_rank), {min(RANKS.values())}) FROM expected)
 """
 # The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
 _TAKE = """

@@ -173,6 +173,22 @@ def test_a_worker_does_not_wait_for_a_search_that_cannot_have_a_trial_for_it(
     assert take(worker=worker).trial_id == waits
 
 
+def test_a_worker_does_not_wait_for_a_search_whose_priority_was_lowered(
+    world, take, prefer, report
+) -> None:
+    search, usual = world.search(parallelism=1), world.search()
+    prefer(search, "high")
+    worker = world.worker()
+    world.trial(search)
+    assert report(take(worker=worker)) == "completed"
+    waits = world.trial(usual)
+    assert take(worker=worker) is None
+
+    prefer(search, "normal")
+
+    assert take(worker=worker).trial_id == waits
+
+
 def test_many_workers_at_once_get_each_trial_once(world, do, take, prefer) -> None:
     owner = world.caller()
     usual, high = world.search(owner), world.search(owner)
