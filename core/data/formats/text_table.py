@@ -3,6 +3,7 @@
 An archive holds one, or parts by name: `train.csv`, `validation.csv`, `test.csv`.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -120,11 +121,14 @@ def _columns(
 def _unreadable(dialect: Dialect, bad: list[csv.InvalidRow], error: pa.ArrowInvalid) -> str:
     if bad:
         row = bad[0]
-        reason = (
-            "a double quote in it may never be closed"
-            if '"' in row.text and "\n" in row.text.strip()
-            else f"separated by {dialect.in_words} (a cell that holds one stands in double quotes)"
-        )
+        if '"' in row.text and "\n" in row.text.strip():
+            reason = "a double quote in it may never be closed"
+        elif re.search(rf'{re.escape(dialect.separator)} +"', row.text):
+            reason = "a blank stands before a double quote, which opens a cell only at its start"
+        else:
+            reason = (
+                f"separated by {dialect.in_words} (a cell that holds one stands in double quotes)"
+            )
         return (
             f"row {row.number} has {row.actual_columns} cells; expected {row.expected_columns}, as "
             f"in the row of names: {reason}. It begins with {shown(row.text[:60])}"

@@ -308,6 +308,7 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
         ("a b y\n1 2 0\n", "found one column, 'a b y'; expected columns separated by commas"),
         (HEADER + ROWS + "1,2\n", "row 42 has 2 cells; expected 3, as in the row of names"),
         (HEADER + ROWS + "1,2,3,4\n", "separated by commas (a cell that holds one stands"),
+        (HEADER + ROWS + '1, "2,5", 3\n', "a blank stands before a double quote"),
         (HEADER + '1,"2,3\n' + ROWS, "a double quote in it may never be closed"),
         ("a,b,kind\n" + ROWS, "Give --target COLUMN (target in REST) with one of 'a', 'b', 'kind'"),
         ("y,b,label\n" + ROWS, "the table has several ('y', 'label')"),

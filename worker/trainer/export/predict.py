@@ -58,7 +58,8 @@ BATCH = 128  # examples that are predicted at once; the values of more leave a C
 #: The possible orders of axes, by the number of axes of one example; the first is the network's.
 LAYOUTS = {1: ("NF",), 2: ("NCL", "NLC", "NL"), 3: ("NCHW", "NHWC", "NHW")}
 #: Words in the names of arrays of examples in .npz files.
-IMAGE_KEYS = {"x", "image", "images", "data", "examples", "features", "inputs", "signals", "arr_0"}
+IMAGE_KEYS = {"x", "image", "images", "imgs", "img", "data", "examples", "features", "inputs",
+              "input", "samples", "signals", "series", "arr_0"}  # fmt: skip
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise

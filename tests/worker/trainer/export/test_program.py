@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from core.data.formats import npz
 from tests.worker.orders import CLASSES, arrays
 from worker.trainer.export import predict
 
@@ -199,6 +200,7 @@ def test_small_values_are_expected_of_some_training_data(folder, tmp_path, shape
         ({"X": X, "y": np.arange(30)}, []),
         ({"test_images": X, "test_labels": np.arange(30)}, []),
         ({"anything": X}, []),
+        ({"samples": X, "labels": np.arange(30)}, []),
         ({"x": X.transpose(0, 3, 2, 1), "layout": "NWHC"}, ["--layout", "NCHW"]),
         ({"x_train": X[:1], "x_test": X}, ["--key", "x_test"]),
         ({"images": X[:, 0], "layout": np.array(["NHW"])}, []),
@@ -209,6 +211,10 @@ def test_an_npz_file_holds_the_examples_under_a_usual_name(run, expected, more, 
         more = more | {"x": X}
     np.savez("x.npz", **more)
     assert run("x.npz", *options) == (0, expected, "")
+
+
+def test_every_name_of_examples_that_a_data_set_may_have_is_known():
+    assert {*npz._EXAMPLES} <= predict.IMAGE_KEYS
 
 
 @pytest.mark.parametrize(
