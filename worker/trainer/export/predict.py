@@ -64,6 +64,8 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
 FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
+#: Standard deviations: training examples that vary less have equal features, but for rounding.
+LEAST_CONTRAST = 1e-2
 WIDE = 100.0  # the range of a channel beside which values of at most one are another scale
 WATCHED_VALUES = 1 << 20  # at once
 BLANKS = " \t\n\v\f\r"  # left out around the cells of a table
@@ -1176,7 +1178,7 @@ class RangeWatch:
         found = z.flatten(1).std(dim=1, correction=0).numpy()
         is_unlike = (found * UNLIKE < least) | (found > UNLIKE * most)
         usual = f"standard deviations; training examples vary by {least:.3g} to {most:.3g}"
-        is_meaningful = z[:1].numel() >= FEW_VALUES
+        is_meaningful = z[:1].numel() >= FEW_VALUES and most > LEAST_CONTRAST
         return is_unlike & is_meaningful, lambda index: f"{found[index]:.3g} {usual}"
 
 

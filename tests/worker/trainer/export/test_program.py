@@ -193,6 +193,16 @@ def test_small_values_are_expected_of_some_training_data(folder, tmp_path, shape
     assert [*watch.warnings(predict.Source(tmp_path / "x.npy", len(x), lambda a, b: x[a:b]))] == []
 
 
+def test_rounding_of_equal_features_is_not_taken_for_another_scale(folder, tmp_path):
+    """Columns of a table may be the same date in several forms, each with a rounding of its own."""
+    preprocess = json.loads((folder / "preprocess.json").read_text())
+    preprocess |= {"input_shape": [4], "low": [0.0] * 4, "high": [9.0] * 4}
+    watch = predict.RangeWatch(preprocess | {"contrast": [4.0e-15, 4.1e-15]})
+    x = np.repeat(np.arange(9.0)[:, None], 4, axis=1)
+    watch.add(0, x, torch.tensor(x + 1e-6 * np.arange(4), dtype=torch.float32))
+    assert [*watch.warnings(predict.Source(tmp_path / "x.csv", len(x), lambda a, b: x[a:b]))] == []
+
+
 @pytest.mark.parametrize(
     ("more", "options"),
     [
