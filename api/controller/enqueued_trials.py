@@ -34,7 +34,7 @@ def start(session: Session, search: LiveSearch, count: int) -> bool:
         epochs_left=search.progress.epochs_left,
     )
     if search.progress.status is SearchStatus.PENDING:
-        searches.move(session, search.search_id, SearchStatus.RUNNING)
+        searches.begin(session, search.search_id)
     made = [row | {"network_id": one.network_id} for row, one in zip(rows, chosen, strict=False)]
     if not new_trials.add(session, search.search_id, first, made):
         return False

@@ -73,7 +73,7 @@ class Proposer:
             return
         with unit_of_work(self._sessions) as session:
             if search.progress.status is SearchStatus.PENDING:
-                searches.move(session, search.search_id, SearchStatus.RUNNING)
+                searches.begin(session, search.search_id)
             snapshot = live_searches.snapshot(session, search, count)
         if snapshot is None:
             return

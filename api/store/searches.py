@@ -164,6 +164,12 @@ def move(
     return True
 
 
+def begin(session: Session, search_id: UUID) -> bool:
+    """Let a pending search run; False where it has been paused or stopped meanwhile."""
+    is_pending = Search.status == SearchStatus.PENDING
+    return move(session, search_id, SearchStatus.RUNNING, condition=is_pending)
+
+
 def move_own(
     session: Session, caller: Caller, search_id: UUID, to: SearchStatus, **values: Any
 ) -> None:

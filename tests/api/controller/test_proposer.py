@@ -10,9 +10,10 @@ from uuid import UUID
 
 import pytest
 
+from api.controller import enqueued_trials
 from api.controller.proposer import STRIKES, Proposer, answer
 from api.models import Search, Trial
-from api.store import live_searches
+from api.store import live_searches, searches
 from api.store.live_searches import CompletedSearch, StoredSnapshot
 from benchmarks.histories import SPEC, history
 from core import morphisms
@@ -65,6 +66,22 @@ def test_an_answer_is_stored_once_and_starts_a_pending_search(world, asking) -> 
     assert [trial.number for trial in world.trials(search)] == [0, 1]
     assert {trial.status for trial in world.trials(search)} == {TrialStatus.WAITING}
     world.audit()
+
+
+def test_a_search_that_is_paused_as_it_is_about_to_begin_stays_paused(world, asking) -> None:
+    owner = world.caller()
+    search = world.search(owner, status=SearchStatus.PENDING, strategy="random")
+    with world.sessions.begin() as session:
+        (live,) = live_searches.live(session)
+        searches.pause(session, owner, search)
+
+    asking.proposer.request(live, 2)
+
+    assert world.get_search(search).status == SearchStatus.PAUSED
+    assert not asking.proposer._open
+    with world.sessions.begin() as session:
+        enqueued_trials.start(session, live, 2)
+    assert world.get_search(search).status == SearchStatus.PAUSED
 
 
 def test_an_answer_to_a_search_that_has_changed_is_dropped_and_the_next_one_fits(
