@@ -189,6 +189,25 @@ def test_a_worker_does_not_wait_for_a_search_whose_priority_was_lowered(
     assert take(worker=worker).trial_id == waits
 
 
+@pytest.mark.parametrize("act", [searches.pause, searches.stop])
+def test_a_worker_does_not_wait_for_a_search_that_its_owner_ends(
+    world, take, prefer, report, act
+) -> None:
+    owner = world.caller()
+    high, usual = world.search(owner, parallelism=1), world.search()
+    prefer(high, "high")
+    worker = world.worker()
+    world.trial(high)
+    assert report(take(worker=worker)) == "completed"
+    waits = world.trial(usual)
+    assert take(worker=worker) is None
+
+    with world.sessions.begin() as session:
+        act(session, owner, high)
+
+    assert take(worker=worker).trial_id == waits
+
+
 def test_many_workers_at_once_get_each_trial_once(world, do, take, prefer) -> None:
     owner = world.caller()
     usual, high = world.search(owner), world.search(owner)
