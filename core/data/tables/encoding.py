@@ -188,7 +188,7 @@ def why_no_numbers(texts: Collection[str]) -> str:
         return "its texts are lists of numbers: write them as lists, in Parquet or JSON Lines"
     others = [text for text in texts if not _NUMBER.fullmatch(text)]
     marked = [text for text in others if _MARKED.fullmatch(text)]
-    if len(texts) - len(others) + len(marked) <= len(texts) / 2:
+    if not others or len(texts) - len(others) + len(marked) <= len(texts) / 2:
         return ""
     if len(marked) > len(others) / 2:
         return f"its numbers have further marks, as {shown(marked[0])}: write them as 1234.5"

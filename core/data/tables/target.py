@@ -12,7 +12,7 @@ from core.data.labels import MIN_TRAIN_PER_CLASS
 from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import why_no_numbers
-from core.data.tables.table import Column, Numbers, Rows, Table, Texts
+from core.data.tables.table import Column, Numbers, Rows, Table
 from core.data.targets import CLASSES, CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import InvalidDataset
 
@@ -97,6 +97,8 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
         column = column_of(cells, name, as_texts=True)
         rows, warning = _labelled(column, name)
         warning += _marks(cells) if warning else ""
+        if task != MULTI_LABEL:  # whose texts may list numbers: "1,2"
+            _check_repeated(column, typed, rows, name)
         values, warnings = _class_labels(column, typed, rows, name), ("", warning)
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
 
@@ -190,7 +192,6 @@ def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArr
         if np.abs(values).max() <= _EXACT:
             return values.astype(np.int64)
     assert not isinstance(column, Numbers)
-    _check_repeated(column, typed, rows, name)
     longest = max(column.known, key=len)
     if len(longest) > _LONGEST:
         raise InvalidDataset(
@@ -200,9 +201,9 @@ def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArr
     return np.array(column.known)[column.codes[rows]]
 
 
-def _check_repeated(column: Texts, typed: Column, rows: Rows, name: str) -> None:
+def _check_repeated(column: Column, typed: Column, rows: Rows, name: str) -> None:
     """Raise InvalidDataset for dates or numbers with marks that differ in most rows: no classes."""
-    if len(rows) < _FEW or 2 * len(column.known) <= len(rows):
+    if isinstance(column, Numbers) or len(rows) < _FEW or 2 * len(column.known) <= len(rows):
         return
     is_date = isinstance(typed, Numbers) and typed.is_date
     if why := "it holds dates" if is_date else why_no_numbers(column.known):

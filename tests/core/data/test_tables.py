@@ -539,6 +539,21 @@ def test_a_target_of_numbers_with_marks_says_so(case: str, task: str | None) -> 
         read(table, task=task)
 
 
+def test_lists_of_numbered_labels_are_no_numbers_with_marks() -> None:
+    sets = [[k for k in range(6) if number >> k & 1] or [0] for number in range(N)]
+    cells = [f'"{",".join(map(str, one))}"' for one in sets]
+
+    assert read({"age": AGE, "target": cells}, task="multi-label").spec.classes == 6
+
+
+def test_different_whole_numbers_are_no_categories_and_no_classes() -> None:
+    facts, _, _ = column(list(range(1000, 1000 + 7 * N, 7)), categories=("c",))
+    assert (facts.taken_as, facts.reason[:16]) == ("left out", "it has 48 differ")
+
+    with pytest.raises(InvalidDataset, match="has 1 example"):
+        read({"age": AGE, "target": range(N)}, task="image-classification")
+
+
 def test_dates_as_the_target_are_no_classes() -> None:
     days = [f"2024-{1 + k // 28:02}-{1 + k % 28:02}" for k in range(N)]
 
