@@ -16,6 +16,7 @@ from netmorph import die_with_parent
 from netmorph.accounts import Account
 from netmorph.errors import LaunchError
 
+_REAP_SECONDS = 1.0  # a killed process ends at once
 _LOG_BYTES = 10_000_000  # a log larger than this is moved aside, in place of an earlier one
 
 
@@ -81,8 +82,21 @@ def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float)
             process.wait(grace)
         except subprocess.TimeoutExpired:
             kill_group(process.pid)
-            process.wait()
+            _reap(process)
     kill_group(process.pid)  # children that it may have left
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a killed child.
+
+    Its own `wait` takes a lock. A signal that is raised as an exception while `poll` takes that
+    lock leaves it locked, and then `wait` without a limit would never return.
+    """
+    try:
+        process.wait(_REAP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(process.pid).wait()
 
 
 def kill_group(leader: int) -> None:

@@ -120,6 +120,13 @@ def test_stopping_kills_a_child_that_ignores_the_signal(tmp_path: Path) -> None:
         assert process.poll() == -signal.SIGKILL
 
 
+def test_stopping_does_not_need_the_lock_of_the_child(tmp_path: Path) -> None:
+    """A signal that is raised as an exception inside `poll` may have left it locked."""
+    with python(tmp_path, SLEEP) as process, process._waitpid_lock:  # type: ignore[attr-defined]
+        processes.stop(process, how=signal.SIGTERM, grace=0.1)
+        assert has_ended(process.pid)
+
+
 def test_stopping_ends_the_children_of_a_child_that_has_ended(tmp_path: Path) -> None:
     with python(tmp_path, WITH_CHILD) as process:
         process.wait()
