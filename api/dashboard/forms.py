@@ -19,7 +19,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.operations import Operations
 from api.edge.preferences import prefers_async
 from api.edge.uploads import outliving
-from api.imports import OnStep, import_file
+from api.imports import Progress, import_file
 from api.operation_states import OperationKind, OperationStatus
 from api.schemas import DatasetOut, ImageSide, Name, SplitSeed
 from api.store import budgets, operations, searches
@@ -158,8 +158,8 @@ def _begin(
     held = request.state.held
     content = outliving(file, held)
 
-    def run(on_step: OnStep) -> UUID:
-        return carry_out(file=content, on_step=on_step).id
+    def run(progress: Progress) -> UUID:
+        return carry_out(file=content, progress=progress).id
 
     of_process: Operations = request.app.state.operations
     begun = of_process.submit(
@@ -172,12 +172,22 @@ def _begin(
 def operation_step(operation_id: UUID, visitor: VisitorDep, session: SessionDep) -> dict[str, str]:
     """What an import does now; at its end the page that it leads to, or why and where it failed."""
     one = operations.get(session, visitor.caller, operation_id)
+    if one.status is OperationStatus.CANCELLED:
+        return {"field": "file", "message": "The import was cancelled"}
     if one.problem is not None:
         field, message = _refused(str(one.problem["detail"]))
         return {"field": field, "message": message}
     if one.status is OperationStatus.RUNNING:
         return {"step": one.step}
     return {"page": f"/data-sets/{one.dataset_id}" if one.dataset_id else "/data-sets"}
+
+
+@router.post("/ui/operations/{operation_id}/cancel")
+def cancel_operation(request: Request, operation_id: UUID, visitor: SenderDep) -> Response:
+    """Cancel an import, then show the data sets."""
+    of_process: Operations = request.app.state.operations
+    of_process.cancel(visitor.caller, operation_id)
+    return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
 
 
 def _refused(message: str) -> tuple[str, str]:

@@ -215,8 +215,17 @@ def test_an_upload_shows_the_steps_of_its_import(page: Page, visitor: Any, gate:
     gate.wait_for_entry()
     said = page.locator(".upload").get_by_role("status")
     expect(said).to_contain_text("The file has arrived: reading the file.")
-    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
-    expect(page.get_by_role("button", name="Upload")).to_be_disabled()
+    send, cancel = (
+        page.get_by_role("button", name=one, exact=True) for one in ("Upload", "Cancel")
+    )
+    expect(send).to_be_disabled()
+    cancel.click()
+    expect(page.locator("#file-error")).to_have_text("The import was cancelled")
+    expect(cancel).to_be_hidden()
+
+    send.click()
+    gate.wait_for_entry()
+    expect(cancel).to_be_visible()
     gate.open.set()
     expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
 

@@ -111,6 +111,29 @@ def test_an_upload_whose_page_prefers_it_is_imported_after_the_answer(visitor, p
     assert upload(npz(), image_side="0").status_code == 422  # what is known before is said at once
 
 
+def test_an_import_is_cancelled_by_the_page_that_follows_it(visitor, person, gate):
+    form = {"token": token(visitor.http), "name": "mine"}
+    answer = visitor.http.post(
+        "/ui/datasets", data=form, files={"file": ("x", npz())}, headers=ASYNC
+    )
+    gate.wait_for_entry()
+    step = answer.headers["location"]
+    assert visitor.http.post(f"{step}/cancel").status_code == 403  # without the token
+    other = person()
+    assert enter(other.http, other.key).status_code == 303
+    theirs = {"token": token(other.http)}
+    assert other.http.post(f"{step}/cancel", data=theirs).status_code == 404
+    assert visitor.http.get(step).json() == {"step": "reading the file"}
+
+    cancelled = visitor.http.post(f"{step}/cancel", data=form)
+
+    assert (cancelled.status_code, cancelled.headers["location"]) == (303, "/data-sets")
+    said = {"field": "file", "message": "The import was cancelled"}
+    assert followed(visitor.http, step) == said
+    gate.open.set()
+    assert "mine" not in visitor.http.get("/data-sets").text
+
+
 def followed(http: httpx.Client, step: str) -> dict[str, str]:
     """The end of an import, as the script of the page waits for it."""
     deadline = time.monotonic() + 20

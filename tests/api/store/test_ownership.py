@@ -63,6 +63,10 @@ USES: dict[str, tuple[str, Use]] = {
     "networks.architecture": ("network", networks.architecture),
     "networks.remove": ("network", networks.remove),
     "operations.get": ("operation", operations.get),
+    "operations.cancel": (
+        "operation",
+        lambda s, c, id: operations.cancel(s, c, id, {"detail": ""}),
+    ),
 }
 
 
