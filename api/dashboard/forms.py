@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from api.dashboard.pages import show_datasets
+from api.dashboard.pages import refusal, show_datasets
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_form import in_words
 from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
@@ -24,7 +24,7 @@ from api.operation_states import OperationKind, OperationStatus
 from api.schemas import DatasetOut, ImageSide, Name, SplitSeed
 from api.store import budgets, operations, searches
 from core.data.files import ReadLimits
-from core.data.formats import FORMATS, ReadOptions
+from core.data.formats import ReadOptions
 from core.errors import NetmorphError
 
 router = APIRouter(route_class=PageRoute)
@@ -191,12 +191,8 @@ def cancel_operation(request: Request, operation_id: UUID, visitor: SenderDep) -
 
 
 def _refused(message: str) -> tuple[str, str]:
-    """The field that a message of the import speaks of, else that of the file; and the message.
-
-    The page lists the formats: a message that has them all would fill the column of the form.
-    """
-    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
-    short = message.replace(known, "one of those that this page lists")
+    """The field that a message of the import speaks of, else that of the file; and the message."""
+    short = refusal(message)
     return next((field for words, field in _OF_FIELD.items() if words in short), "file"), short
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, String, Update, cast, delete, func, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Operation
 from api.operation_states import OperationKind, OperationStatus
@@ -180,6 +180,30 @@ def listing(
     rows = list(session.scalars(statement.limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return OperationPage(items=[OperationOut.of(row) for row in items], next_cursor=following)
+
+
+def recent(session: Session, caller: Caller, most: int) -> list[OperationOut]:
+    """The caller's own operations that run, and those that have failed, the newest first.
+
+    One that has failed is left out where a later one has its name.
+    """
+    later = aliased(Operation)
+    is_repeated = (
+        select(later.id)
+        .where(
+            later.owner_id == caller.key_id,
+            later.name == Operation.name,
+            later.created_at > Operation.created_at,
+        )
+        .exists()
+    )
+    has_failed = (Operation.status == OperationStatus.FAILED) & ~is_repeated
+    statement = select(Operation).where(
+        Operation.owner_id == caller.key_id,
+        (Operation.status == OperationStatus.RUNNING) | has_failed,
+    )
+    newest = statement.order_by(Operation.created_at.desc(), Operation.id.desc()).limit(most)
+    return [OperationOut.of(row) for row in session.scalars(newest)]
 
 
 def _visible(caller: Caller) -> Select[Operation]:

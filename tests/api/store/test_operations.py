@@ -8,6 +8,7 @@ from sqlalchemy import text, update
 
 from api.models import Operation
 from api.operation_states import OperationKind, OperationStatus
+from api.roles import Role
 from api.schemas import OperationOut
 from api.store import clock, datasets, operations
 from api.store.errors import Conflict
@@ -23,12 +24,12 @@ class Operated:
         self.owner = world.caller()
         self.holder = uuid4()
 
-    def begin(self) -> UUID:
+    def begin(self, name: str = "mine") -> UUID:
         operation_id = uuid4()
         with self.world.sessions.begin() as session:
             operations.begin(
                 session, self.owner, operation_id, self.holder,
-                kind=OperationKind.UPLOAD, name="mine", step="waiting",
+                kind=OperationKind.UPLOAD, name=name, step="waiting",
             )  # fmt: skip
         return operation_id
 
@@ -219,6 +220,26 @@ def test_ended_operations_are_forgotten_after_a_day(operated: Any, world: Any) -
     world.set(Operation, ended, ended_at=text("now() - interval '25 h'"))
     operated.do(operations.sweep)
     assert [one.id for one in operated.do(operations.listing, operated.owner).items] == [running]
+
+
+def test_recent_operations_run_or_have_failed_and_were_not_repeated(
+    operated: Any, world: Any
+) -> None:
+    dataset = world.dataset(operated.owner)
+    failed, done, cancelled, running = (operated.begin(name) for name in "abcd")
+    operated.do(operations.fail, failed, operated.holder, PROBLEM)
+    operated.do(operations.finish, done, operated.holder, dataset)
+    operated.do(operations.cancel, operated.owner, cancelled, PROBLEM)
+    Operated(world).begin("a")  # somebody else's
+
+    def recent(most: int = 10, caller: Any = operated.owner) -> list[UUID]:
+        return [one.id for one in operated.do(operations.recent, caller, most)]
+
+    assert recent() == [running, failed]
+    assert recent(most=1) == [running]
+    assert recent(caller=world.caller(Role.ADMIN)) == []  # those of all are in the listing
+    again = operated.begin("a")
+    assert recent() == [again, running]
 
 
 def test_of_many_operations_the_oldest_ended_ones_are_forgotten(
