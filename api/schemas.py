@@ -628,6 +628,12 @@ class TrialExportOut(Out):
     ended_at: EndedAt
 
 
+class TrialExportPage(Out):
+    """The exports of trials of a search."""
+
+    items: list[TrialExportOut] = Field(description="exports in the order of their orders")
+
+
 class QueuedOut(Out):
     """A network that waits for its trial."""
 

@@ -237,6 +237,10 @@ class Client:
         """Return how far the export of a trial is."""
         return cast(TrialExport, json_of(self._send("GET", f"/v1/trials/{trial_id}/export")))
 
+    def trial_exports(self, search_id: str) -> list[TrialExport]:
+        """The exports of single trials of a search, in the order of their orders."""
+        return cast(list[TrialExport], self._items(f"/v1/searches/{search_id}/exports"))
+
     def changes_of_export(self, ordered: TrialExport) -> Iterator[TrialExport]:
         """The export of a trial now and after each change, until it has ended."""
         yield ordered
