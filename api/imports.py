@@ -6,8 +6,10 @@ in between leaves bytes that no row names, never half a data set.
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -32,10 +34,23 @@ from core.graph.given_network import MOST_LAYERS, check_limits, read_weights
 from core.graph.weights import save
 from core.protocol.storage import Storage
 
-#: Is called with what an import does next, in words.
-OnStep = Callable[[str], None]
-
 _BUILTIN = "builtin:"  # before the name of a built-in that is also the name of an own data set
+
+
+def _ignore(*_: object) -> None:
+    """Nobody follows the import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is called as an import goes on; what a call raises ends the import without a result."""
+
+    on_step: Callable[[str], None] = _ignore  # with what it does next, in words
+    #: With the id of the data set, in the transaction that stores it.
+    on_stored: Callable[[Session, UUID], None] = _ignore
+
+
+_UNFOLLOWED = Progress()
 
 
 def dataset_for(
@@ -74,10 +89,6 @@ def intake_rules(max_upload_bytes: int) -> IntakeOut:
     )
 
 
-def _no_step(_: str) -> None:
-    """Nobody wants to know what an import does next."""
-
-
 def require_builtin(name: str) -> None:
     """Raise UnknownKind where no built-in data set has this name."""
     if name not in BUILTINS:
@@ -92,7 +103,7 @@ def import_builtin(
     storage: Storage,
     caller: Caller,
     name: str,
-    on_step: OnStep = _no_step,
+    progress: Progress = _UNFOLLOWED,
 ) -> DatasetOut:
     """Import a built-in data set; importing it again notes the time alone.
 
@@ -100,9 +111,9 @@ def import_builtin(
     """
     require_builtin(name)
     builtin = BUILTINS[name]
-    on_step("reading the data set")
+    progress.on_step("reading the data set")
     found = intake.of_arrays(builtin.load(), kind="built-in", flip=builtin.flip)
-    return _store(maker, storage, caller, name, found, on_step, builtin=True)
+    return _store(maker, storage, caller, name, found, progress, builtin=True)
 
 
 def import_file(
@@ -113,17 +124,17 @@ def import_file(
     file: BinaryIO,
     options: ReadOptions | None = None,
     limits: ReadLimits | None = None,
-    on_step: OnStep = _no_step,
+    progress: Progress = _UNFOLLOWED,
 ) -> DatasetOut:
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
-    on_step("reading the file")
-    found = intake.read(file, limits or ReadLimits(), options, on_step)
+    progress.on_step("reading the file")
+    found = intake.read(file, limits or ReadLimits(), options, progress.on_step)
     if name in BUILTINS:
         found = found.with_warning(
             f"{name!r} is also the name of a built-in data set: from now on the name means yours, "
             f"and {_BUILTIN}{name} the built-in one"
         )
-    return _store(maker, storage, caller, name, found, on_step, builtin=False)
+    return _store(maker, storage, caller, name, found, progress, builtin=False)
 
 
 def import_network(
@@ -166,15 +177,15 @@ def _store(
     caller: Caller,
     name: str,
     found: Intake,
-    on_step: OnStep,
+    progress: Progress,
     *,
     builtin: bool,
 ) -> DatasetOut:
     with storage.draft("datasets", "safetensors") as file:
-        on_step("writing the examples")
+        progress.on_step("writing the examples")
         write(found.arrays, file)
-        on_step("storing the data set")
-        return _store_file(maker, storage, caller, name, found, file, builtin=builtin)
+        progress.on_step("storing the data set")
+        return _store_file(maker, storage, caller, name, found, file, progress, builtin=builtin)
 
 
 def _store_file(
@@ -184,6 +195,7 @@ def _store_file(
     name: str,
     found: Intake,
     file: Path,
+    progress: Progress,
     *,
     builtin: bool,
 ) -> DatasetOut:
@@ -194,6 +206,7 @@ def _store_file(
             session, caller, name=name, builtin=builtin, spec=found.spec, blob=blob,
             description=found.description, task=found.arrays.task,
         )  # fmt: skip
+        progress.on_stored(session, made.id)
     try:
         storage.open(blob).close()
     except MissingBlob:  # a sweep had begun to remove the same content of a deleted data set

@@ -478,7 +478,9 @@ class Operation(Base):
         _one_of("status", OperationStatus),
         _one_of("kind", OperationKind),
         CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
-        CheckConstraint("(status = 'failed') = (problem IS NOT NULL)", name="failed_has_problem"),
+        CheckConstraint(
+            "(status IN ('cancelled', 'failed')) = (problem IS NOT NULL)", name="has_problem"
+        ),
         Index("ix_operations_owner_created", "owner_id", "created_at", "id"),
         Index("ix_operations_running", "holder", postgresql_where=text("status = 'running'")),
     )
@@ -494,7 +496,7 @@ class Operation(Base):
     dataset_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("datasets.id", ondelete="SET NULL"), index=True
     )
-    problem: Mapped[dict[str, Any] | None]  # a problem document (RFC 9457)
+    problem: Mapped[dict[str, Any] | None]  # why there is no result: RFC 9457
     holder: Mapped[UUID]  # the API process that carries it out
     heard_at: Mapped[datetime] = mapped_column(server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -16,3 +16,4 @@ class OperationStatus(ExplainedEnum):
     RUNNING = "running", "it waits for its turn or is carried out: `step` says which"
     DONE = "done", "its result is stored"
     FAILED = "failed", "it has no result: `problem` says why"
+    CANCELLED = "cancelled", "a user has ended it, it has no result: `problem` says who"

@@ -628,6 +628,12 @@ class TrialExportOut(Out):
     ended_at: EndedAt
 
 
+class TrialExportPage(Out):
+    """The exports of trials of a search."""
+
+    items: list[TrialExportOut] = Field(description="exports in the order of their orders")
+
+
 class QueuedOut(Out):
     """A network that waits for its trial."""
 
@@ -665,11 +671,11 @@ class OperationOut(Out):
     status: OperationStatus = Field(description="status of the operation")
     step: str = Field(description="what it does now, in words; or empty")
     dataset_id: UUID | None = Field(
-        description="the data set, once it is done; null: there is none, or it was deleted since"
+        description="the data set, once it is stored; null: there is none, or it was deleted since"
     )
     problem: dict[str, Any] | None = Field(
         description="why it failed: the problem document (RFC 9457) that the request would have "
-        "been answered with; null: it has not failed"
+        "been answered with, or who has cancelled it; null: it has done neither"
     )
     created_at: CreatedAt
     ended_at: EndedAt

@@ -33,6 +33,7 @@ With `Prefer: respond-async` (RFC 7240) an import of a data set is answered at o
 operation: `GET` the address in `Location`, with `?wait=60` until it has ended, and read its
 `dataset_id` or its `problem`. Where its process dies, it has failed after a minute or two with the
 status 503: send the request again. Equal content is the same data set, however often it comes.
+`POST` to the address with `:cancel` ends an operation that runs; then nothing is stored.
 
 `HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export and
 an operation a hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an

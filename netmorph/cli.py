@@ -63,7 +63,9 @@ class _Commands(TyperGroup):
                 raise
             _print_error(error, as_json=True)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            for note in getattr(interrupt, "__notes__", ()):
+                messages(quiet=ctx.meta[_AS_JSON]).print(note, soft_wrap=True)
             raise typer.Exit(130) from None
 
 

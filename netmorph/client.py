@@ -36,6 +36,7 @@ from netmorph.answers import (
     Intake,
     Key,
     Network,
+    Operation,
     Preview,
     Queued,
     Search,
@@ -47,13 +48,14 @@ from netmorph.answers import (
     WorkerTrial,
 )
 from netmorph.downloads import PartialFile
-from netmorph.errors import ClientError, RefusedRequest, Unreachable
+from netmorph.errors import ClientError, RefusedRequest, Unreachable, in_words
 from netmorph.operations import PREFERENCE, ImportInterrupted, OnStep, dataset_of
 from netmorph.responses import json_of, refusal_of
 from netmorph.retries import Retries
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+_CANCEL_TIMEOUT = httpx.Timeout(5.0)
 _SLOWEST = 4 * 2**20  # bytes a second in which a busy service converts a data set
 _WAIT = 20.0  # seconds that the service holds a request for changes open
 _PAUSE = 0.2  # least seconds between two such requests for an export
@@ -235,6 +237,10 @@ class Client:
         """Return how far the export of a trial is."""
         return cast(TrialExport, json_of(self._send("GET", f"/v1/trials/{trial_id}/export")))
 
+    def trial_exports(self, search_id: str) -> list[TrialExport]:
+        """The exports of single trials of a search, in the order of their orders."""
+        return cast(list[TrialExport], self._items(f"/v1/searches/{search_id}/exports"))
+
     def changes_of_export(self, ordered: TrialExport) -> Iterator[TrialExport]:
         """The export of a trial now and after each change, until it has ended."""
         yield ordered
@@ -348,7 +354,8 @@ class Client:
 
         The same file again is the same data set: it is sent again where the service ends before it
         has imported it. `on_step` is called with what the service does with the file, while it
-        imports it. Raises RefusedRequest for a file that is no data set.
+        imports it. Ctrl-C cancels the import. Raises RefusedRequest for a file that is no data set,
+        and where the import is cancelled.
         """
 
         def upload() -> httpx.Response:
@@ -409,8 +416,32 @@ class Client:
             answer,
             lambda path, headers: self._send("GET", path, params=wait, headers=headers),
             on_step,
+            self._give_up,
         )
         return cast(Dataset, json_of(self._send("GET", f"/v1/datasets/{dataset_id}")))
+
+    def _give_up(self, operation_id: str) -> str:
+        """Try once to cancel an import, as a user waits for the end; say whether that worked."""
+        path = f"/v1/operations/{operation_id}:cancel"
+        try:
+            self._answer("POST", path, timeout=_CANCEL_TIMEOUT)
+        except RefusedRequest as error:
+            return f"the service has not cancelled the import: {in_words(error)}"
+        except httpx.TransportError:
+            return "the service does not answer; it may go on with the import"
+        return "the import is cancelled, and nothing is stored"
+
+    def operations(self) -> Iterator[Operation]:
+        """Return your imports of the last day that the service carries out, the newest first."""
+        return cast(Iterator[Operation], self._pages("/v1/operations"))
+
+    def cancel_operation(self, operation_id: str) -> Operation:
+        """Cancel an import that the service carries out; nothing changes where it is cancelled.
+
+        Raises RefusedRequest where it has ended otherwise.
+        """
+        answer = self._send("POST", f"/v1/operations/{operation_id}:cancel")
+        return cast(Operation, json_of(answer))
 
     def add_network(self, name: str, architecture: str, weights: bytes | None) -> Network:
         """Upload a network for a search to start from: JSON, and the bytes of a safetensors file.

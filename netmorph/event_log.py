@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
-from netmorph.answers import Epoch, Search, Trial
+from netmorph.answers import Epoch, Search, Trial, TrialExport
 from netmorph.formatting import clock, metric
 from netmorph.lineage import beginning, belief, steps
 
@@ -16,10 +16,13 @@ class Event(TypedDict):
     text: str
 
 
-def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
-    """What happened to a search and its trials, the earliest first."""
+def of_search(
+    search: Search, trials: Iterable[Trial], exports: Iterable[TrialExport] = ()
+) -> list[Event]:
+    """What happened to a search, its trials and their exports, the earliest first."""
     trials = list(trials)
     events = [event for trial in trials for event in of_trial(trial, search)]
+    events += [event for export in exports for event in of_export(export, search)]
     # The clock of an extended search has been set forward: its first trial began before.
     starts = [one["started_at"] for one in (search, *trials) if one["started_at"] is not None]
     own = [
@@ -44,6 +47,20 @@ def of_trial(trial: Trial, search: Search) -> Iterator[Event]:
         yield Event(at=trial["started_at"], trial=number, text=text)
     if trial["ended_at"] is not None:
         yield Event(at=trial["ended_at"], trial=number, text=_end(trial, in_percent))
+
+
+def of_export(export: TrialExport, search: Search) -> Iterator[Event]:
+    """What happened to the export of a trial: it was ordered, started for the last time, ended."""
+    number, tested = export["number"], export["test_metric"]
+    yield Event(at=export["created_at"], trial=number, text="export ordered")
+    if export["started_at"] is not None:
+        attempt = f", attempt {export['attempt']}" if export["attempt"] > 1 else ""
+        yield Event(at=export["started_at"], trial=number, text=f"export started{attempt}")
+    if export["ended_at"] is not None:
+        in_percent = search.get("in_percent", True)
+        test = "" if tested is None else f" with {metric(tested, in_percent)} on the test split"
+        text = _with_reason(f"export {export['status']}{test}", export["reason"])
+        yield Event(at=export["ended_at"], trial=number, text=text)
 
 
 def _end(trial: Trial, in_percent: bool) -> str:

@@ -13,7 +13,7 @@ from netmorph.responses import json_of, refusal
 #: The header by which a service that can do so answers before it has imported a file (RFC 7240).
 PREFERENCE = {"Prefer": "respond-async"}
 _PAUSE = 0.2  # least seconds between two requests, where the service does not wait
-_STATES = ("running", "done", "failed")
+_STATES = ("running", "done", "failed", "cancelled")
 
 #: Is called with what an import does now, in words.
 OnStep = Callable[[str], None]
@@ -25,18 +25,28 @@ class ImportInterrupted(RefusedRequest):
     """The service ended before it had imported a file: it may be sent again."""
 
 
-def dataset_of(begun: httpx.Response, poll: Poll, on_step: OnStep) -> str:
+def dataset_of(
+    begun: httpx.Response, poll: Poll, on_step: OnStep, cancel: Callable[[str], str]
+) -> str:
     """The id of the data set of an operation, once it is done.
 
-    `poll` requests a path of the service with further headers.
+    `poll` requests a path of the service with further headers. Where Ctrl-C is pressed meanwhile,
+    `cancel` is called with the id of the operation, and says in words what it has done; they are a
+    note of the KeyboardInterrupt.
 
     Raises:
-        RefusedRequest: it has failed; the error is that of a request that is refused at once.
+        RefusedRequest: it has failed, and the error is that of a request that is refused at once;
+            or somebody has cancelled it.
         ImportInterrupted: it has failed, as its service ended.
         ClientError: its data set has been deleted meanwhile.
     """
-    ended = _followed(begun, poll, on_step)
-    if ended["status"] == "failed":
+    operation_id = _read(begun)["id"]
+    try:
+        ended = _followed(begun, poll, on_step)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(cancel(operation_id))
+        raise
+    if ended["status"] in ("failed", "cancelled"):
         raise _failure(ended)
     if ended["dataset_id"] is None:
         raise ClientError(f"the data set {ended['name']!r} was deleted as soon as it was imported")

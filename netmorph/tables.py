@@ -2,7 +2,7 @@
 
 `width` is the number of columns of the terminal. With `WIDE` columns or more, a row is one line and
 an id is complete; else an id is its first eight characters, which every command accepts, and the
-morphisms of a trial get lines of their own.
+morphisms of a trial get lines of their own. Below `USUAL` columns, facts without room are left out.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
 from netmorph.progress import best_text, left_text, phase
-from netmorph.table_parts import SHORT_ID, WIDE, NarrowTable, empty_table
+from netmorph.table_parts import SHORT_ID, USUAL, WIDE, NarrowTable, empty_table, list_table
 
 _MINUTE = 16  # characters of a time up to its minutes
 #: The facts of a trial in a table, and those that are sentences.
@@ -33,11 +33,9 @@ def searches(items: Iterable[Search], width: int) -> Table:
     ids = _ids([item["id"] for item in items], width)
     owners = {_owner(item) for item in items}
     owner = ("owner",) if len(owners) > 1 else ()
-    table = empty_table(
-        "id", "name", *owner, "data set", "status", "trials", "best", "test", "time"
-    )
-    for item in items:
-        table.add_row(
+    labels = ("id", "name", *owner, "data set", "status", "trials", "best", "test", "time")
+    rows: list[tuple[str | Text, ...]] = [
+        (
             ids[item["id"]],
             _name(item["name"], width),
             *(_name(_owner(item), width) for _ in owner),
@@ -48,7 +46,9 @@ def searches(items: Iterable[Search], width: int) -> Table:
             metric(item["final"]["test_metric"] if item["final"] else None, _in_percent(item)),
             clock(item["used"]["seconds"]),
         )
-    return table
+        for item in items
+    ]
+    return list_table(labels, rows, width, ("best", "trials", "data set", "owner", "test", "time"))
 
 
 def _owner(item: Search) -> str:
@@ -126,6 +126,7 @@ def _narrow(cells: Sequence[Mapping[str, str]]) -> RenderableType:
             "; computed in ".join(row[label] for label in labels if row[label] != "–")
             for row in cells
         ],
+        ("parameters", "epochs", "time", "parent", "latency"),
     )
     return table if len(ways) != 1 else Group(table, f"computed in {ways.pop()}")
 
@@ -170,24 +171,27 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
     is_wide = width >= WIDE
-    table = empty_table(
+    labels = (
         "id", "name", *(("version",) if is_wide else ()),
         "shape", "classes", "train", "test", "bytes",
     )  # fmt: skip
+    rows = []
     for item in items:
         version, size = item["version"], item["bytes"]
         is_later = version > 1 and not is_wide
-        table.add_row(
-            ids[item["id"]],
-            f"{item['name']} (version {version})" if is_later else item["name"],
-            *((str(version),) if is_wide else ()),
-            " × ".join(map(str, item["input_shape"])),
-            str(item["classes"] or "–"),
-            f"{item['train_examples']:,}",
-            f"{item['test_examples']:,}",
-            f"{size:,}" if is_wide else f"{size / 2**20:,.1f} MiB",
+        rows.append(
+            (
+                ids[item["id"]],
+                f"{item['name']} (version {version})" if is_later else item["name"],
+                *((str(version),) if is_wide else ()),
+                " × ".join(map(str, item["input_shape"])),
+                str(item["classes"] or "–"),
+                f"{item['train_examples']:,}",
+                f"{item['test_examples']:,}",
+                f"{size:,}" if is_wide else f"{size / 2**20:,.1f} MiB",
+            )
         )
-    return table
+    return list_table(labels, rows, width, ("shape", "classes", "train", "bytes", "test"))
 
 
 def keys(items: Iterable[Key], width: int) -> Table:
@@ -197,38 +201,38 @@ def keys(items: Iterable[Key], width: int) -> Table:
     room; the beginning of the key stands for them there.
     """
     is_wide = width >= WIDE
-    table = empty_table(
-        *(("id",) if is_wide else ()), "name", "role", "begins with", "created", "revoked"
-    )
-    for item in items:
-        table.add_row(
+    moment = minute if width >= USUAL else _day
+    labels = (*(("id",) if is_wide else ()), "name", "role", "begins with", "created", "revoked")
+    rows = [
+        (
             *((item["id"],) if is_wide else ()),
             _name(item["name"], width),
             item["role"],
             item["prefix"] or "–",
-            minute(item["created_at"]),
-            minute(item["revoked_at"]),
+            moment(item["created_at"]),
+            moment(item["revoked_at"]),
         )
-    return table
+        for item in items
+    ]
+    return list_table(labels, rows, width, ("role", "created"))
 
 
 def webhooks(items: Iterable[Webhook], width: int) -> Table:
     """One row for each webhook."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = empty_table("id", "name", "url", "events")
-    for item in items:
-        table.add_row(ids[item["id"]], item["name"], item["url"], ", ".join(item["events"]))
-    return table
+    rows = [
+        (ids[item["id"]], item["name"], item["url"], ", ".join(item["events"])) for item in items
+    ]
+    return list_table(("id", "name", "url", "events"), rows, width, ("events",))
 
 
 def deliveries(items: Iterable[Delivery], width: int) -> Table:
     """One row for each delivery."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = empty_table("id", "created", "event", "status", "attempts", "error")
-    for item in items:
-        table.add_row(
+    rows = [
+        (
             ids[item["id"]],
             minute(item["created_at"]),
             item["event"],
@@ -236,7 +240,10 @@ def deliveries(items: Iterable[Delivery], width: int) -> Table:
             str(item["attempts"]),
             item["error"] or "–",
         )
-    return table
+        for item in items
+    ]
+    labels = ("id", "created", "event", "status", "attempts", "error")
+    return list_table(labels, rows, width, ("error", "created", "attempts"))
 
 
 def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
@@ -254,6 +261,11 @@ def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
 def minute(time: str | None) -> str:
     """A time up to its minute, in UTC; a dash for None."""
     return "–" if time is None else time[:_MINUTE].replace("T", " ")
+
+
+def _day(time: str | None) -> str:
+    """The day of a time in UTC; a dash for None."""
+    return minute(time).partition(" ")[0]
 
 
 def _status(item: Search) -> str:

@@ -21,7 +21,8 @@ def workers(items: Iterable[Worker], width: int) -> RenderableType:
     labels.append("trains")
     if any(row[""] for row in rows):
         labels.append("")
-    return _table(labels, ("device", "precision", "ran out at", ""), rows, width)
+    words = ("device", "precision", "ran out at", "")
+    return _table(labels, words, rows, width, ("last seen", "examples/s", "memory", "threads"))
 
 
 def _cells(item: Worker, width: int) -> dict[str, str]:
@@ -43,7 +44,11 @@ def _cells(item: Worker, width: int) -> dict[str, str]:
 
 
 def _table(
-    labels: Sequence[str], words: Sequence[str], rows: Sequence[Mapping[str, str]], width: int
+    labels: Sequence[str],
+    words: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    width: int,
+    extras: Sequence[str],
 ) -> RenderableType:
     """One row for each; below `WIDE` columns, those texts that are words are on the line after."""
     if width >= WIDE:
@@ -56,6 +61,7 @@ def _table(
         short,
         [[row[label] for label in short] for row in rows],
         ["; ".join(row[label] for label in words if row[label] not in ("", "–")) for row in rows],
+        extras,
     )
 
 
@@ -119,7 +125,7 @@ def problems(items: Iterable[WorkerProblem], width: int) -> RenderableType:
         for item in items
     ]
     labels = ("ended", "search", "trial", "attempt", "again", "problem")
-    return _table(labels, ("problem",), rows, width)
+    return _table(labels, ("problem",), rows, width, ("ended", "attempt", "again"))
 
 
 def trials(items: Iterable[WorkerTrial], width: int) -> RenderableType:
@@ -137,7 +143,7 @@ def trials(items: Iterable[WorkerTrial], width: int) -> RenderableType:
         for item in items
     ]
     labels = ("ended", "search", "trial", "status", "time", "examples/s", "precision")
-    return _table(labels, ("precision",), rows, width)
+    return _table(labels, ("precision",), rows, width, ("ended", "time", "examples/s"))
 
 
 def _trial(kind: str, number: int) -> str:

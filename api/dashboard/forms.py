@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from api.dashboard.pages import show_datasets
+from api.dashboard.pages import refusal, show_datasets
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_form import in_words
 from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
@@ -19,12 +19,12 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.operations import Operations
 from api.edge.preferences import prefers_async
 from api.edge.uploads import outliving
-from api.imports import OnStep, import_file
+from api.imports import Progress, import_file
 from api.operation_states import OperationKind, OperationStatus
 from api.schemas import DatasetOut, ImageSide, Name, SplitSeed
 from api.store import budgets, operations, searches
 from core.data.files import ReadLimits
-from core.data.formats import FORMATS, ReadOptions
+from core.data.formats import ReadOptions
 from core.errors import NetmorphError
 
 router = APIRouter(route_class=PageRoute)
@@ -158,8 +158,8 @@ def _begin(
     held = request.state.held
     content = outliving(file, held)
 
-    def run(on_step: OnStep) -> UUID:
-        return carry_out(file=content, on_step=on_step).id
+    def run(progress: Progress) -> UUID:
+        return carry_out(file=content, progress=progress).id
 
     of_process: Operations = request.app.state.operations
     begun = of_process.submit(
@@ -172,6 +172,8 @@ def _begin(
 def operation_step(operation_id: UUID, visitor: VisitorDep, session: SessionDep) -> dict[str, str]:
     """What an import does now; at its end the page that it leads to, or why and where it failed."""
     one = operations.get(session, visitor.caller, operation_id)
+    if one.status is OperationStatus.CANCELLED:
+        return {"field": "file", "message": "The import was cancelled"}
     if one.problem is not None:
         field, message = _refused(str(one.problem["detail"]))
         return {"field": field, "message": message}
@@ -180,13 +182,17 @@ def operation_step(operation_id: UUID, visitor: VisitorDep, session: SessionDep)
     return {"page": f"/data-sets/{one.dataset_id}" if one.dataset_id else "/data-sets"}
 
 
-def _refused(message: str) -> tuple[str, str]:
-    """The field that a message of the import speaks of, else that of the file; and the message.
+@router.post("/ui/operations/{operation_id}/cancel")
+def cancel_operation(request: Request, operation_id: UUID, visitor: SenderDep) -> Response:
+    """Cancel an import, then show the data sets."""
+    of_process: Operations = request.app.state.operations
+    of_process.cancel(visitor.caller, operation_id)
+    return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
 
-    The page lists the formats: a message that has them all would fill the column of the form.
-    """
-    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
-    short = message.replace(known, "one of those that this page lists")
+
+def _refused(message: str) -> tuple[str, str]:
+    """The field that a message of the import speaks of, else that of the file; and the message."""
+    short = refusal(message)
     return next((field for words, field in _OF_FIELD.items() if words in short), "file"), short
 
 

@@ -16,8 +16,9 @@ from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
 from api.schemas import TrialDetail
-from api.store import datasets, epochs, searches, trials, workers
+from api.store import clock, datasets, epochs, operations, searches, trials, workers
 from api.store.keys import Caller
+from core.data.formats import FORMATS
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
@@ -25,6 +26,7 @@ from core.graph.architecture import Architecture
 router = APIRouter(route_class=PageRoute)
 
 _PAGE = 25
+_IMPORTS = 20  # that the page of data sets lists
 
 CursorQuery = Annotated[str | None, Query(max_length=512)]
 
@@ -115,18 +117,45 @@ def show_datasets(
     status: int = 200,
 ) -> HTMLResponse:
     """The page of data sets; the form keeps its values and shows its errors."""
-    listed = datasets.listing(session, visitor.caller, cursor=cursor)
     return page(
         request,
         "datasets.html",
         status,
-        datasets=listed.items,
-        next_cursor=listed.next_cursor,
+        **_datasets(session, visitor.caller, cursor),
         intake=intake_rules(request.app.state.settings.max_upload_bytes),
         layouts=LAYOUTS,
         values=values or {},
         errors=errors or {},
     )
+
+
+@router.get("/ui/data-sets")
+def datasets_fragment(
+    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+) -> HTMLResponse:
+    """The imports that run, and the table of data sets."""
+    values = _datasets(session, visitor.caller, cursor or None)
+    return page(request, "_datasets.html", **values)
+
+
+def _datasets(session: Session, caller: Caller, cursor: str | None) -> dict[str, Any]:
+    """The data sets of a page; the first page also has the imports."""
+    listed = datasets.listing(session, caller, cursor=cursor)
+    imports = [] if cursor else operations.recent(session, caller, _IMPORTS)
+    return {
+        "imports": imports,
+        "reasons": {one.id: refusal(one.problem["detail"]) for one in imports if one.problem},
+        "now": clock.now(session),
+        "datasets": listed.items,
+        "next_cursor": listed.next_cursor,
+        "cursor": cursor or "",
+    }
+
+
+def refusal(message: str) -> str:
+    """The reason why a file is no data set, without the list of formats, which the page has."""
+    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
+    return message.replace(known, "one of those that this page lists")
 
 
 @router.get("/ui/datasets")

@@ -295,7 +295,8 @@ def _surrogate(view: SearchView) -> dict[str, Any]:
 
 def _log(view: SearchView) -> dict[str, Any]:
     """A page of what has happened, the latest first; only its trials are read in full."""
-    known = entries(view.search, trials.points(view.session, view.search.id))
+    exports = trial_exports.by_trial(view.session, view.search.id).values()
+    known = entries(view.search, trials.points(view.session, view.search.id), exports)
     start = (view.page - 1) * ENTRIES
     shown = known[start : start + ENTRIES]
     ids = {one.trial.id for one in shown if one.trial is not None}

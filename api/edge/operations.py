@@ -1,14 +1,15 @@
 """Operations of this process: imports that go on after their request has been answered.
 
 A few threads carry them out, a bounded number waits. One more thread says to the database that this
-process lives, and fails the operations of processes that have died.
+process lives, fails the operations of processes that have died, and ends the imports whose
+operations another process has cancelled.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -22,14 +23,17 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
 from api.edge import errors
+from api.imports import Progress
 from api.operation_states import OperationKind
 from api.schemas import OperationOut
 from api.store import operations
 from api.store.keys import Caller
+from core.data import interruption
 
 THREADS = 2  # operations that are carried out at the same time
 WAITING = 8  # further ones that wait for a thread
 BEAT_SECONDS = 10.0  # between two signs of life
+LOOK_SECONDS = 1.0  # between two looks whether operations of this process have been cancelled
 GRACE_SECONDS = 3.0  # that operations have to end when the process shuts down
 _RETRY_SECONDS = 1.0
 _TRIES = 60  # to record an end while the database does not answer
@@ -46,8 +50,12 @@ _STOPPED = errors.document(
 
 _log = logging.getLogger(__name__)
 
-#: An import: it is given a function to call at each of its steps, and returns the data set's id.
-Import = Callable[[Callable[[str], None]], UUID]
+#: An import; it returns the id of the data set.
+Import = Callable[[Progress], UUID]
+
+
+class _GivenUp(Exception):
+    """The operation has ended already: its import ends without a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,12 @@ class _Job:
     run: Import
     held: ExitStack  # released when the import has ended: its file, its place in the quotas
     context: Context
+    given_up: threading.Event  # set where the operation has ended already
+
+    def check(self) -> None:
+        """Raise _GivenUp where nothing waits for the result any more."""
+        if self.given_up.is_set():
+            raise _GivenUp
 
 
 class Operations:
@@ -68,7 +82,8 @@ class Operations:
         self._sessions = maker
         self._holder = uuid4()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._in_hand: set[UUID] = set()  # operations that run or wait
+        self._in_hand: dict[UUID, threading.Event] = {}  # of those that run or wait: given up
+        self._waiting: dict[UUID, _Job] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         # Daemons, unlike the threads of an executor: the interpreter would wait for an import.
@@ -93,8 +108,9 @@ class Operations:
         for thread in (*self._workers, self._heart):
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        if self._in_hand:
+        if left := tuple(self._in_hand):
             self._abandon()
+            self._give_up(left)
 
     def require_room(self) -> None:
         """Raise HTTPException 503 where no further operation may wait."""
@@ -121,19 +137,42 @@ class Operations:
 
         Where it does not begin, the request keeps what is held.
         """
-        operation_id = uuid4()
+        operation_id, given_up = uuid4(), threading.Event()
         with self._lock:
             self.require_room()
-            self._in_hand.add(operation_id)
+            self._in_hand[operation_id] = given_up
         with ExitStack() as undo:
-            undo.callback(self._in_hand.discard, operation_id)
+            undo.callback(self._in_hand.pop, operation_id)
             with unit_of_work(self._sessions) as session:
                 begun = operations.begin(
                     session, caller, operation_id, self._holder, kind=kind, name=name, step=_WAITS
                 )
             undo.pop_all()
-        self._jobs.put(_Job(operation_id, request, run, held.pop_all(), copy_context()))
+        job = _Job(operation_id, request, run, held.pop_all(), copy_context(), given_up)
+        with self._lock:
+            self._waiting[operation_id] = job
+        self._jobs.put(job)
         return begun
+
+    def cancel(self, caller: Caller, operation_id: UUID) -> OperationOut:
+        """Cancel an operation of any process; its import ends soon.
+
+        Raises NotFound or Conflict, as `api.store.operations.cancel` does.
+        """
+        problem = errors.document(
+            HTTPStatus.CONFLICT, f"the import was cancelled by {caller.name}: nothing was stored"
+        )
+        with unit_of_work(self._sessions) as session:
+            cancelled = operations.cancel(session, caller, operation_id, problem)
+        self._give_up({operation_id})
+        return cancelled
+
+    def look(self) -> None:
+        """End the imports whose operations have ended in the database, as they were cancelled."""
+        if in_hand := set(self._in_hand):
+            with unit_of_work(self._sessions) as session:
+                ended = operations.ended(session, in_hand)
+            self._give_up(ended)
 
     def beat(self) -> None:
         """Say that this process lives, then fail the operations of silent ones.
@@ -149,28 +188,50 @@ class Operations:
             _log.warning("operations expired", extra={"operations": expired})
 
     def _beat(self) -> None:
-        while not self._stopping.wait(BEAT_SECONDS):
+        due = 0.0
+        while not self._stopping.wait(LOOK_SECONDS):
             try:
-                self.beat()
+                self.look()
+                if (now := time.monotonic()) >= due:
+                    due = now + BEAT_SECONDS
+                    self.beat()
             except SQLAlchemyError as error:
                 _log.warning("cannot tell the database of operations: %s", error)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            with self._lock:
+                is_given_up = self._waiting.pop(job.id, None) is None
+            if is_given_up:
+                continue
             if self._stopping.is_set():
                 job.held.close()
             else:
                 job.context.run(self._carry_out, job)
 
+    def _give_up(self, operation_ids: Collection[UUID]) -> None:
+        """End imports without a result: those that run at their next check, the others now."""
+        for operation_id in operation_ids:
+            with self._lock:
+                if given_up := self._in_hand.get(operation_id):
+                    given_up.set()
+                waiting = self._waiting.pop(operation_id, None)
+            if waiting is not None:
+                waiting.held.close()
+                self._in_hand.pop(operation_id)
+
     def _carry_out(self, job: _Job) -> None:
         """Run an import to its end, whatever that is, and record it."""
         end: Callable[[Session], bool]
         try:
-            with job.held:
-                found = job.run(partial(self._note, job.id))
+            with job.held, interruption.checked_by(job.check):
+                found = job.run(Progress(partial(self._note, job), partial(self._keep, job)))
             end = partial(
                 operations.finish, operation_id=job.id, holder=self._holder, dataset_id=found
             )
+        except _GivenUp:
+            self._in_hand.pop(job.id)
+            return
         except Exception as error:  # as each error of a route is answered
             problem = errors.document_of(job.request, error)
             end = partial(
@@ -179,15 +240,24 @@ class Operations:
         try:
             self._record(end)
         finally:
-            self._in_hand.discard(job.id)
+            self._in_hand.pop(job.id)
 
-    def _note(self, operation_id: UUID, step: str) -> None:
-        """Note what an operation does now; the import does not depend on it."""
+    def _note(self, job: _Job, step: str) -> None:
+        """Note what an operation does now; raises _GivenUp where it has ended."""
+        job.check()
         try:
             with unit_of_work(self._sessions) as session:
-                operations.advance(session, operation_id, self._holder, step)
+                goes_on = operations.advance(session, job.id, self._holder, step)
         except SQLAlchemyError as error:
             _log.warning("cannot note the step of an operation: %s", error)
+            return
+        if not goes_on:
+            raise _GivenUp
+
+    def _keep(self, job: _Job, session: Session, dataset_id: UUID) -> None:
+        """Note the data set with the transaction that stores it, or have it undone."""
+        if not operations.keep(session, job.id, self._holder, dataset_id):
+            raise _GivenUp
 
     def _record(self, end: Callable[[Session], bool]) -> None:
         """Record an end; where that stays impossible, the operation expires."""

@@ -20,7 +20,7 @@ from api.edge.dependencies import (
     StorageDep,
 )
 from api.edge.uploads import checked_first, outliving
-from api.imports import OnStep, import_builtin, import_file, intake_rules, require_builtin
+from api.imports import Progress, import_builtin, import_file, intake_rules, require_builtin
 from api.operation_states import OperationKind
 from api.routes.operations import ACCEPTED, accepted
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
@@ -119,8 +119,8 @@ def upload_dataset(
         return import_file(maker, storage, caller, name, file.file, options, limits)
     content = outliving(file, request.state.held)
 
-    def run(on_step: OnStep) -> UUID:
-        return import_file(maker, storage, caller, name, content, options, limits, on_step).id
+    def run(progress: Progress) -> UUID:
+        return import_file(maker, storage, caller, name, content, options, limits, progress).id
 
     return accepted(request, caller, run, request.state.held, kind=OperationKind.UPLOAD, name=name)
 
@@ -148,8 +148,8 @@ def import_builtin_dataset(
         return import_builtin(maker, storage, caller, name)
     require_builtin(name)
 
-    def run(on_step: OnStep) -> UUID:
-        return import_builtin(maker, storage, caller, name, on_step).id
+    def run(progress: Progress) -> UUID:
+        return import_builtin(maker, storage, caller, name, progress).id
 
     with ExitStack() as held:
         held.enter_context(request.app.state.uploads.reserve(caller, 0))  # few at once here, too

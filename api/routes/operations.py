@@ -94,8 +94,8 @@ async def get_operation(
 ) -> Response:
     """Get an operation, at once or with `wait` when it has ended or changed.
 
-    It runs until its status is `done` or `failed`; a day later it is forgotten. While it runs,
-    `Retry-After` says when to ask again.
+    It runs until its status is `done`, `failed` or `cancelled`; a day later it is forgotten. While
+    it runs, `Retry-After` says when to ask again.
     """
     is_due = _has_ended if if_none_match is None else partial(_is_new, request)
     last: list[OperationOut] = []
@@ -108,6 +108,18 @@ async def get_operation(
     if found is None and if_none_match is not None:
         return Response(status_code=304, headers={"ETag": _tag(last[0])})
     return _answer(last[0], HTTPStatus.OK)
+
+
+@router.post("/{operation_id}:cancel")
+def cancel_operation(
+    request: Request, operation_id: OperationId, caller: CallerDep
+) -> OperationOut:
+    """Cancel an operation: it ends at once, its import within seconds, and nothing is stored.
+
+    To cancel it again changes nothing; refused (409) where it has ended otherwise.
+    """
+    of_process: Operations = request.app.state.operations
+    return of_process.cancel(caller, operation_id)
 
 
 def _read(request: Request, caller: Caller, operation_id: UUID, has_waited: bool) -> OperationOut:

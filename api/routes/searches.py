@@ -38,6 +38,7 @@ from api.schemas import (
     SearchPatch,
     SearchPreview,
     Tag,
+    TrialExportPage,
     TrialPage,
 )
 from api.store import (
@@ -47,6 +48,7 @@ from api.store import (
     new_searches,
     previews,
     searches,
+    trial_exports,
     trial_tables,
     trials,
 )
@@ -209,6 +211,14 @@ def withdraw_network(
 ) -> None:
     """Remove a network from the queue before its trial is made; 409 where it has one already."""
     enqueued.withdraw(session, caller, search_id, network_id)
+
+
+@router.get("/{search_id}/exports")
+def list_trial_exports(
+    search_id: SearchId, caller: CallerDep, session: SessionDep
+) -> TrialExportPage:
+    """List the exports of single trials, in the order of their orders; see `/v1/trials`."""
+    return TrialExportPage(items=trial_exports.listing(session, caller, search_id))
 
 
 @router.delete("/{search_id}", status_code=204)

@@ -3,6 +3,9 @@
 The process that has begun an operation is its holder: it alone moves it on, and says that it lives.
 Each change compares the status and the holder in the statement that writes, so that of two ends one
 counts. Of the times, the database's clock decides.
+
+A running operation has its data set from the transaction on that stores it: from then on it cannot
+be cancelled, and is done also where its holder dies.
 """
 
 import re
@@ -11,13 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, String, Update, cast, delete, func, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Operation
 from api.operation_states import OperationKind, OperationStatus
 from api.schemas import OperationOut, OperationPage
 from api.store import pages
-from api.store.errors import NotFound
+from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import CHANGES
 
@@ -77,6 +80,22 @@ def advance(session: Session, operation_id: UUID, holder: UUID, step: str) -> bo
     return _change(session, _held(holder, operation_id).values(**values)) > 0
 
 
+def ended(session: Session, operation_ids: set[UUID]) -> set[UUID]:
+    """Those of the operations that have ended."""
+    statement = select(Operation.id).where(
+        Operation.id.in_(operation_ids), Operation.status != OperationStatus.RUNNING
+    )
+    return set(session.scalars(statement))
+
+
+def keep(session: Session, operation_id: UUID, holder: UUID, dataset_id: UUID) -> bool:
+    """Note the data set that this transaction stores; False where the operation is not running.
+
+    An operation that ends meanwhile waits for this transaction, or this one for its end.
+    """
+    return _change(session, _held(holder, operation_id).values(dataset_id=dataset_id)) > 0
+
+
 def finish(session: Session, operation_id: UUID, holder: UUID, dataset_id: UUID) -> bool:
     """End an operation with its data set; False where it has ended or has another holder."""
     stored = select(Dataset.id).where(Dataset.id == dataset_id)  # it may be deleted already
@@ -91,20 +110,47 @@ def finish(session: Session, operation_id: UUID, holder: UUID, dataset_id: UUID)
 
 def fail(session: Session, operation_id: UUID, holder: UUID, problem: dict[str, Any]) -> bool:
     """End an operation with a problem document; False where it has ended or has another holder."""
-    return _change(session, _failed(_held(holder, operation_id), problem)) > 0
+    failed = _without_result(_held(holder, operation_id), OperationStatus.FAILED, problem)
+    return _change(session, failed) > 0
+
+
+def cancel(
+    session: Session, caller: Caller, operation_id: UUID, problem: dict[str, Any]
+) -> OperationOut:
+    """End an operation of the caller without a result; its holder has to end the import.
+
+    Nothing changes where it is cancelled already. Raises Conflict where it has ended otherwise, or
+    has stored its data set; NotFound where it is not the caller's.
+    """
+    get(session, caller, operation_id)
+    running = update(Operation).where(
+        Operation.id == operation_id,
+        Operation.status == OperationStatus.RUNNING,
+        Operation.dataset_id.is_(None),
+    )
+    _change(session, _without_result(running, OperationStatus.CANCELLED, problem))
+    session.expire_all()  # the statement has changed the row that was read before
+    found = get(session, caller, operation_id)
+    if found.status is OperationStatus.RUNNING:
+        raise Conflict("the operation has just stored its data set: delete the data set instead")
+    if found.status is not OperationStatus.CANCELLED:
+        raise Conflict(
+            f"the operation is {found.status}; only one that is running can be cancelled"
+        )
+    return found
 
 
 def abandon(session: Session, holder: UUID, problem: dict[str, Any]) -> int:
-    """Fail all operations of a holder that ends; return how many."""
-    return _change(session, _failed(_held(holder), problem))
+    """End all operations of a holder that ends; return how many have failed."""
+    return _end(session, _held(holder), problem)
 
 
 def expire(session: Session, problem: dict[str, Any]) -> int:
-    """Fail the operations whose holder has been silent for too long; return how many."""
+    """End the operations whose holder has been silent for too long; return how many have failed."""
     silent = update(Operation).where(
         Operation.status == OperationStatus.RUNNING, Operation.heard_at < func.now() - SILENCE
     )
-    return _change(session, _failed(silent, problem))
+    return _end(session, silent, problem)
 
 
 def sweep(session: Session) -> None:
@@ -136,6 +182,30 @@ def listing(
     return OperationPage(items=[OperationOut.of(row) for row in items], next_cursor=following)
 
 
+def recent(session: Session, caller: Caller, most: int) -> list[OperationOut]:
+    """The caller's own operations that run, and those that have failed, the newest first.
+
+    One that has failed is left out where a later one has its name.
+    """
+    later = aliased(Operation)
+    is_repeated = (
+        select(later.id)
+        .where(
+            later.owner_id == caller.key_id,
+            later.name == Operation.name,
+            later.created_at > Operation.created_at,
+        )
+        .exists()
+    )
+    has_failed = (Operation.status == OperationStatus.FAILED) & ~is_repeated
+    statement = select(Operation).where(
+        Operation.owner_id == caller.key_id,
+        (Operation.status == OperationStatus.RUNNING) | has_failed,
+    )
+    newest = statement.order_by(Operation.created_at.desc(), Operation.id.desc()).limit(most)
+    return [OperationOut.of(row) for row in session.scalars(newest)]
+
+
 def _visible(caller: Caller) -> Select[Operation]:
     return select(Operation).where(caller.owns(Operation.owner_id))
 
@@ -148,11 +218,19 @@ def _held(holder: UUID, operation_id: UUID | None = None) -> Update:
     return held if operation_id is None else held.where(Operation.id == operation_id)
 
 
-def _failed(chosen: Update, problem: dict[str, Any]) -> Update:
+def _end(session: Session, chosen: Update, problem: dict[str, Any]) -> int:
+    """End operations without a holder; return how many have failed, as they have no data set."""
+    stored = chosen.where(Operation.dataset_id.is_not(None))
+    _change(session, stored.values(status=OperationStatus.DONE, step="", ended_at=func.now()))
+    unstored = chosen.where(Operation.dataset_id.is_(None))
+    return _change(session, _without_result(unstored, OperationStatus.FAILED, problem))
+
+
+def _without_result(chosen: Update, status: OperationStatus, problem: dict[str, Any]) -> Update:
     """The update that ends operations with a problem document, in characters that are storable."""
     detail = _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", str(problem["detail"]))
     return chosen.values(
-        status=OperationStatus.FAILED,
+        status=status,
         step="",
         problem=problem | {"detail": detail[:_LONGEST_DETAIL]},
         ended_at=func.now(),

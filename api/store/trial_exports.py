@@ -86,6 +86,12 @@ def of_trial(session: Session, trial_id: UUID) -> tuple[TrialExportOut | None, s
     return shown, refusal_of(session, found)
 
 
+def listing(session: Session, caller: Caller, search_id: UUID) -> list[TrialExportOut]:
+    """The exports of trials of a search, in the order in which they were made."""
+    searches.require(session, caller, search_id)
+    return sorted(by_trial(session, search_id).values(), key=lambda one: one.created_at)
+
+
 def by_trial(session: Session, search_id: UUID) -> dict[UUID, TrialExportOut]:
     """The exports of a search that the caller may see, by the trial that each is of."""
     statement = (

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from core.data import interruption
 from core.data.files import UNREADABLE, shown
 from core.errors import InvalidDataset
 
@@ -21,6 +22,7 @@ def read_stream(stream: BinaryIO, name: str) -> pa.Table:
         schema = pa.ipc.read_schema(pa.ipc.read_message(stream))
         batches: list[pa.RecordBatch] = []
         while (message := _next(stream)) is not None:
+            interruption.check()
             if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
                 raise InvalidDataset(
                     f"{shown(name)} has compressed or dictionary-encoded data; expected plain "

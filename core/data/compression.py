@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from core.data import interruption
 from core.data.files import ReadLimits, SingleFile
 from core.errors import InvalidDataset
 
@@ -70,6 +71,7 @@ def _most(file: BinaryIO, limits: ReadLimits) -> int:
 def _copy(source: BinaryIO, target: BinaryIO, most: int) -> None:
     size = 0
     while block := source.read(_BLOCK):
+        interruption.check()
         if (size := size + len(block)) > most:
             raise InvalidDataset(f"the file unpacks to more than {most:,} bytes; expected fewer")
         target.write(block)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data import scratch
+from core.data import interruption, scratch
 from core.errors import InvalidDataset
 
 _DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
@@ -68,6 +68,7 @@ class Files(ABC):
         """The items; now and then `on_step` is told how many of them are read."""
         step = max(_FEW, -(-len(items) // _STEPS))
         for number, item in enumerate(items):
+            interruption.check()
             if number and number % step == 0 and self.on_step is not None:
                 self.on_step(f"{verb} {number:,} of {len(items):,} {noun}")
             yield item

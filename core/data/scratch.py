@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from core.data import interruption
 from core.errors import DiskFull
 
 #: Called between two blocks of a long reading; what it raises ends the reading.
@@ -60,6 +61,7 @@ def filled(stream: BinaryIO, shape: Sequence[int], dtype: DTypeLike) -> tuple[ND
     view = array.reshape(-1).view(np.uint8).data
     count = 0
     while count < len(view) and (block := stream.read(min(_BLOCK, len(view) - count))):
+        interruption.check()
         view[count : count + len(block)] = block
         count += len(block)
     return array, count + len(stream.read(1) if count == len(view) else b"")
@@ -71,6 +73,7 @@ def blocks(x: NDArray[Any], count: int | None = None) -> Iterator[slice]:
     step = max(1, _BLOCK // size)
     total = len(x) if count is None else count
     for start in range(0, total, step):
+        interruption.check()
         yield slice(start, min(start + step, total))
 
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.errors import CorruptBlob
 
 #: How safetensors names the types that data sets are stored in, the largest alignment first.
@@ -41,7 +42,9 @@ def write_arrays(
     text += b" " * (-len(text) % _ALIGNMENT)
     file.write(len(text).to_bytes(8, "little") + text)
     for name in names:
-        file.write(arrays[name].reshape(-1).view(np.uint8).data)
+        content = arrays[name].reshape(-1).view(np.uint8)
+        for block in scratch.blocks(content):
+            file.write(content[block].data)
 
 
 @dataclass(frozen=True, slots=True)

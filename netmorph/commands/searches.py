@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from netmorph import event_log, lineage, progress, tables
-from netmorph.answers import Epoch, Queued, Search
+from netmorph.answers import Epoch, Queued, Search, TrialExport
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
@@ -140,14 +140,17 @@ def logs(
         item = resolve(client, search)
         in_percent = item.get("in_percent", True)
         epochs: list[Epoch] = []
+        exports = _exports(client, item["id"])
         if trial is None:
-            events = event_log.of_search(item, client.trials(item["id"]))
+            events = event_log.of_search(item, client.trials(item["id"]), exports)
         else:
             chosen = client.trial(item["id"], trial)
-            events, epochs = (
-                list(event_log.of_trial(chosen, item)),
-                client.epochs(chosen["id"]),
-            )
+            of_trial = [one for one in exports if one["number"] == trial]
+            events = [
+                *event_log.of_trial(chosen, item),
+                *(event for one in of_trial for event in event_log.of_export(one, item)),
+            ]
+            epochs = client.epochs(chosen["id"])
     if as_json:
         print_json({"events": events, "epochs": epochs} if trial is not None else events)
         return
@@ -155,6 +158,16 @@ def logs(
     lines += [event_log.epoch_line(epoch, in_percent) for epoch in epochs]
     for text in lines:
         console().print(text, soft_wrap=True)
+
+
+def _exports(client: Client, search_id: str) -> list[TrialExport]:
+    """The exports of trials of a search; none from an older service, which does not list them."""
+    try:
+        return client.trial_exports(search_id)
+    except RefusedRequest as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return []
 
 
 @with_service

@@ -1,11 +1,14 @@
-"""The API process is killed while it imports a data set in the background."""
+"""Imports in the background whose process is killed, or whose client is interrupted."""
 
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from netmorph.client import Client
+from tests.netmorph.conftest import NETMORPH, clean_environment
 from tests.running_service import ADMIN_KEY, RunningService
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (150_000, 28, 28), dtype=np.uint8)
@@ -49,3 +52,34 @@ def test_an_import_whose_process_is_killed_has_failed_and_can_be_sent_again(
         stored = client.add_dataset(path, "many")
         assert stored["train_examples"] + stored["test_examples"] == len(IMAGES)
         client.delete_dataset(stored["id"])
+
+
+def test_ctrl_c_of_an_upload_cancels_its_import_and_leaves_no_file(
+    service_without_worker: RunningService, tmp_path: Path
+) -> None:
+    service, path = service_without_worker, tmp_path / "wide.csv"
+    names = ",".join(f"c{column}" for column in range(1_500))  # to read them takes seconds
+    rows = IMAGES.ravel()[:1_500_000].reshape(1_000, 1_500).tolist()
+    lines = [f"{','.join(map(str, row))},{'ab'[n % 2]}" for n, row in enumerate(rows)]
+    path.write_text("\n".join([f"{names},label", *lines]))
+    before = service.http.get("/v1/datasets").json()["items"]
+
+    def newest() -> dict[str, Any]:
+        return dict(next(iter(service.http.get("/v1/operations").json()["items"]), {}))
+
+    last = newest().get("id")
+    command = [*NETMORPH, "dataset", "add", str(path), "--url", service.url, "--key", ADMIN_KEY]
+    with subprocess.Popen(
+        command, env=clean_environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        service.wait_until(lambda: newest().get("id") != last or process.poll() is not None)
+        for _ in range(3):  # until the command, too, has its answer
+            assert newest()["status"] == "running"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 130, said
+    assert said.endswith("the import is cancelled, and nothing is stored\n")
+    assert (newest()["status"], newest()["problem"]["status"]) == ("cancelled", 409)
+    service.wait_until(lambda: not [*(service.storage / "datasets").glob(".*")])
+    assert service.http.get("/v1/datasets").json()["items"] == before

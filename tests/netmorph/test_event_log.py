@@ -43,6 +43,27 @@ def test_the_log_of_an_extended_search_starts_with_its_first_trial() -> None:
     assert start["at"] == TRIAL["started_at"]
 
 
+def test_the_log_has_the_exports_of_single_trials() -> None:
+    done: Any = {
+        "number": 2, "attempt": 2, "status": "completed", "reason": "", "test_metric": 0.875,
+        "created_at": "2026-01-02T10:05:00Z", "started_at": "2026-01-02T10:06:00Z",
+        "ended_at": "2026-01-02T10:07:00Z",
+    }  # fmt: skip
+    failed = done | {"number": 1, "status": "failed", "test_metric": None, "reason": "no disk"}
+    waiting = done | {"number": 0, "status": "waiting", "started_at": None, "ended_at": None}
+    exports = [done, failed, waiting]
+    lines = [event_log.line(event) for event in event_log.of_search(SEARCH, [], exports)]
+    assert lines[2:-1] == [
+        "2026-01-02 10:05:00  trial 2 export ordered",
+        "2026-01-02 10:05:00  trial 1 export ordered",
+        "2026-01-02 10:05:00  trial 0 export ordered",
+        "2026-01-02 10:06:00  trial 2 export started, attempt 2",
+        "2026-01-02 10:06:00  trial 1 export started, attempt 2",
+        "2026-01-02 10:07:00  trial 2 export completed with 87.50 % on the test split",
+        "2026-01-02 10:07:00  trial 1 export failed: no disk",
+    ]
+
+
 def test_an_epoch_is_one_line() -> None:
     epoch: Any = {
         "attempt": 1, "epoch": 3, "seconds": 61.4, "validation_metric": 0.5, "train_loss": 1.25,

@@ -1,5 +1,6 @@
 """Uploads that the service imports after it has answered, and those of older services."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,17 @@ def path(tmp_path: Path) -> Path:
 class Service:
     """A service that gives these answers, one after the other, and notes the requests."""
 
-    def __init__(self, *answers: httpx.Response) -> None:
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
         self._answers = list(answers)
         self.requests: list[httpx.Request] = []
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         request.read()
         self.requests.append(request)
-        return self._answers.pop(0)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     @property
     def calls(self) -> list[str]:
@@ -92,6 +96,51 @@ def test_a_failed_operation_raises_its_problem(path: Path) -> None:
         service.add(path)
     assert (caught.value.status, caught.value.title) == (422, "Unprocessable Entity")
     assert len(service.requests) == 2
+
+
+def test_a_cancelled_operation_raises_its_problem_and_the_file_is_not_sent_again(
+    path: Path,
+) -> None:
+    cancelled = PROBLEM | {"title": "Conflict", "status": 409, "detail": "cancelled by me"}
+    service = Service(operation(202), operation(status="cancelled", problem=cancelled))
+    with pytest.raises(RefusedRequest, match="cancelled by me") as caught:
+        service.add(path)
+    assert caught.value.status == 409
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (operation(status="cancelled", problem=PROBLEM), "the import is cancelled, and nothing"),
+        (
+            httpx.Response(409, json=PROBLEM | {"detail": "it is done"}),
+            "not cancelled .*it is done",
+        ),
+        (httpx.Response(404, json={}), "not cancelled the import"),  # an older service
+        (httpx.ReadTimeout("slow"), "the service does not answer; it may go on"),
+    ],
+)
+def test_an_interruption_cancels_the_operation_and_says_whether_that_worked(
+    path: Path, answer: Any, note: str
+) -> None:
+    def interrupt(step: str) -> None:
+        raise KeyboardInterrupt
+
+    service = Service(operation(202), operation(step="reading"), answer)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        service.add(path, interrupt)
+    assert service.calls[1:] == ["GET /v1/operations/o", "POST /v1/operations/o:cancel"]
+    (said,) = caught.value.__notes__
+    assert re.search(note, said)
+
+
+def test_an_operation_is_cancelled_by_its_id() -> None:
+    service = Service(operation(status="cancelled", problem=PROBLEM))
+    transport = httpx.MockTransport(service.answer)
+    with Client("http://127.0.0.1:1/", "key", transport=transport) as client:
+        assert client.cancel_operation("o")["status"] == "cancelled"
+    assert service.calls == ["POST /v1/operations/o:cancel"]
 
 
 def test_what_passes_is_waited_for_and_a_file_whose_import_died_is_sent_again(path: Path) -> None:
@@ -178,6 +227,10 @@ def test_the_service_of_this_release_imports_in_the_background(
         assert made["name"] == "in the background"
         with pytest.raises(RefusedRequest) as refused:
             client.add_dataset(bad, "refused")
+        failed, done, *_ = client.operations()
+        assert (failed["status"], done["dataset_id"]) == ("failed", made["id"])
+        with pytest.raises(RefusedRequest, match="is done; only one that is running"):
+            client.cancel_operation(done["id"])
         client.delete_dataset(made["id"])
 
     headers = {"Authorization": f"Bearer {service.key}"}

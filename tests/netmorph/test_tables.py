@@ -1,5 +1,7 @@
 """Lists and details as tables, on wide and on narrow terminals."""
 
+from typing import Any
+
 import pytest
 from rich.console import Console
 from rich.table import Table
@@ -287,3 +289,79 @@ def test_a_regression_is_shown_with_its_errors() -> None:
     assert tables.test_text(REGRESSION) == "R² -0.1 (RMSE 60)"  # type: ignore[arg-type]
     text = "R² 0.4567 ± 0.012 (trial 2; RMSE 54.32, MAE 43.2)"
     assert best_text(REGRESSION) == text  # type: ignore[arg-type]
+
+
+HOOK = {
+    "id": SEARCH_ID, "name": "chat", "url": "https://example.org", "events": ["search.completed"],
+}  # fmt: skip
+DELIVERY = {
+    "id": SEARCH_ID, "created_at": "2024-05-06T07:08:09Z", "event": "search.completed",
+    "status": "delivered", "attempts": 1, "error": None,
+}  # fmt: skip
+LONG = FINISHED | {"name": "a long name " * 5, "dataset": {"id": "d", "name": "data " * 9}}
+ABROAD = NEW | {"owner": {"id": "o", "name": "somebody else"}}
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            40,
+            [
+                "id        name                 status",
+                "0c0ffee0  a long name a long…  completed",
+                "0c0ffee0  a [bold]search :ca…  pending",
+            ],
+        ),
+        (
+            60,
+            [
+                "id        name                    status     trials  best",
+                "0c0ffee0  a long name a long na…  completed  8 of 8  95.68 %",
+                "0c0ffee0  a [bold]search :cat:    pending    0       –",
+            ],
+        ),
+    ],
+)
+def test_a_very_narrow_list_leaves_out_what_is_less_important_than_the_name(
+    out: Console, width: int, lines: list[str]
+) -> None:
+    out.width = width
+    out.print(tables.searches([LONG, ABROAD], width))  # type: ignore[list-item]
+    assert [line.rstrip() for line in lines_of(out)] == lines
+
+
+@pytest.mark.parametrize("width", [32, 40, 50, 60, 79])
+@pytest.mark.parametrize(
+    ("list_of", "items", "first"),
+    [
+        (tables.searches, [LONG, ABROAD], ["id", "name", "status"]),
+        (tables.datasets, [DATASET, DATASET | {"name": "photos"}], ["id", "name"]),
+        (tables.webhooks, [HOOK], ["id", "name", "url"]),
+        (tables.deliveries, [DELIVERY | {"event": "ping"}], ["id", "event", "status"]),
+        (tables.trials, TRIALS, ["no", "status", "value"]),
+    ],
+    ids=["searches", "data sets", "webhooks", "deliveries", "trials"],
+)
+def test_a_list_is_complete_in_what_it_shows_on_every_terminal(
+    out: Console, list_of: Any, items: Any, first: list[str], width: int
+) -> None:
+    out.width = width
+    out.print(list_of(items, width))
+    labels, *rows = lines_of(out)
+    assert max(map(len, rows)) <= width
+    assert set(first) <= set(labels.split())
+    assert "…" not in labels
+    for row in rows:
+        assert "…" not in row.split("  ")[0] + row.rstrip()[-1]  # names alone are shortened
+
+
+def test_a_very_narrow_list_of_keys_has_days(out: Console) -> None:
+    out.width = 40
+    revoked = KEY | {"revoked_at": "2025-01-02T03:04:05Z", "name": "a long name " * 5}
+    out.print(tables.keys([KEY, revoked], out.width))  # type: ignore[list-item]
+    assert [line.rstrip() for line in lines_of(out)] == [
+        "name            begins with   revoked",
+        "me              netmorph_abc  –",
+        "a long name a…  netmorph_abc  2025-01-02",
+    ]

@@ -59,6 +59,13 @@ def test_a_narrow_list_of_workers_has_every_name_and_fact(out: Console) -> None:
     ]
 
 
+def test_a_very_narrow_list_of_workers_leaves_out_what_is_less_important(out: Console) -> None:
+    assert printed(out, worker_tables.workers([WORKER], 40), 40)[:2] == [
+        "name                examples/s  trains",
+        "gpu-node-17.of.a.…  123,456     0dd5eed0",
+    ]
+
+
 def test_a_wide_list_of_workers_has_one_line_for_each(out: Console) -> None:
     header, line = printed(out, worker_tables.workers([WORKER], 200), 200)
     assert header.split()[:3] == ["name", "device", "precision"]

@@ -199,10 +199,15 @@ function upload(form) {
     bar.removeAttribute("value"); // how long the service reads is not known
     percent.textContent = "";
     said.textContent = "The file has arrived; the service reads it.";
-    cancel.hidden = true; // the service goes on without the page
+    cancel.hidden = true; // until the import has begun, which goes on without the page
   });
   request.addEventListener("load", () => {
-    if (request.status === ACCEPTED) follow(request.getResponseHeader("Location"), said, finish);
+    if (request.status === ACCEPTED) {
+      const address = request.getResponseHeader("Location");
+      cancel.hidden = false;
+      cancel.onclick = () => cancelImport(address, form, cancel);
+      follow(address, said, finish);
+    }
     else { finish(); answered(form, request); }
   });
   request.addEventListener("error", () => finish("The connection was lost before the file had arrived: send it again"));
@@ -235,6 +240,14 @@ async function follow(address, said, finish) {
     }
     await new Promise((resolve) => setTimeout(resolve, FOLLOW));
   }
+}
+
+// The import then ends, and `follow` says so.
+async function cancelImport(address, form, button) {
+  button.disabled = true;
+  const body = new URLSearchParams({ token: form.elements.namedItem("token").value });
+  await fetch(`${address}/cancel`, { method: "POST", body, redirect: "manual" }).catch(() => null); // may be tried again
+  button.disabled = false;
 }
 
 function setBusy(form, busy) {

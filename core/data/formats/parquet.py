@@ -5,6 +5,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow import parquet
 
+from core.data import interruption
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.image_names import have_images
@@ -76,6 +77,7 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
     groups: list[pa.Table] = []
     size = 0
     for number in range(file.num_row_groups):
+        interruption.check()
         groups.append(file.read_row_group(number, use_threads=False))
         groups[-1].validate(full=True)  # a damaged file has indices without a text
         if (size := size + groups[-1].nbytes) > limits.tables:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
+from core.data import interruption
 from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
@@ -103,6 +104,7 @@ def _columns(
     kept: list[pa.RecordBatch] = []
     rows, size = -1, 0
     for batch in batches:
+        interruption.check()
         kept.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows > MAX_ROWS or size > limits.tables:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import interruption
 from core.data.datasets import check_values
 from core.data.split_keys import SplitKeys
 from core.data.tables.cells import column_of, shown
@@ -50,6 +51,7 @@ def encoded(
     copies: list[str] = []
     label_codes = None if labels is None or keys is not None else _codes(labels)
     for name, cells in table.columns.items():
+        interruption.check()
         if name in targets:
             continue
         if keys is not None and name == keys.column:

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from core.data import interruption
 from core.data.texts.vocabulary import FIRST, MARK, words_of
 
 MOST_TOKENS = 4_096
@@ -50,6 +51,7 @@ def _joined(counts: Counter[str], letters: set[str], most: int) -> Iterator[str]
     pairs = _Pairs([(list(symbols_of(word)), n) for word, n in frequent], letters)
     seen = set(letters)
     while len(seen) - len(letters) < most and (pair := pairs.most_frequent()):
+        interruption.check()
         pairs.join(pair)
         if (piece := "".join(pair)) not in seen:
             seen.add(piece)

@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import interruption
+
 PADDING, UNKNOWN, FIRST = 0, 1, 2  # token numbers; those from FIRST on are pieces
 MARK = "▁"  # stands before the first piece of each word
 #: Signs that belong to the letter before them; Python does not count them as parts of words.
@@ -28,6 +30,7 @@ _LONGEST_WORD = 100  # characters; longer ones, such as data in base 64, are cut
 
 def words_of(text: str) -> Iterator[str]:
     """The words and symbols of a text in lower case, each behind a mark."""
+    interruption.check()
     for word in _WORD.findall(unicodedata.normalize("NFC", text.lower())):
         yield MARK + word[:_LONGEST_WORD]
 

@@ -16,7 +16,7 @@ from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
-from tests.api.background import Gate
+from tests.api.background import ASYNC, Gate, upload
 from tests.api.store.reports import LEASE
 from tests.browser import chromium, page_of
 
@@ -215,10 +215,43 @@ def test_an_upload_shows_the_steps_of_its_import(page: Page, visitor: Any, gate:
     gate.wait_for_entry()
     said = page.locator(".upload").get_by_role("status")
     expect(said).to_contain_text("The file has arrived: reading the file.")
-    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
-    expect(page.get_by_role("button", name="Upload")).to_be_disabled()
+    send, cancel = (
+        page.get_by_role("button", name=one, exact=True) for one in ("Upload", "Cancel")
+    )
+    expect(send).to_be_disabled()
+    cancel.click()
+    expect(page.locator("#file-error")).to_have_text("The import was cancelled")
+    expect(cancel).to_be_hidden()
+
+    send.click()
+    gate.wait_for_entry()
+    expect(cancel).to_be_visible()
     gate.open.set()
     expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
+
+
+def test_the_page_of_data_sets_follows_imports_that_another_page_has_begun(
+    page: Page, visitor: Any, gate: Gate
+) -> None:
+    headers = ASYNC | {"Authorization": f"Bearer {visitor.key}"}
+    begun = [upload(visitor.http, headers=headers, name=name) for name in ("birds", "cats")]
+    for _ in begun:
+        gate.wait_for_entry()
+    sign_in(page, visitor.key)
+    page.goto("/data-sets")
+    row = page.get_by_role("row", name="birds")
+    expect(row).to_contain_text("reading the file")
+    expect(row).to_contain_text("running")
+    page.get_by_role("button", name="Cancel the import of cats").click()
+    expect(page.get_by_role("heading", name="Data sets")).to_be_visible()
+    expect(page.get_by_role("row", name="cats")).to_have_count(0)
+
+    page.evaluate("window.sameDocument = true")
+    gate.open.set()
+    expect(page.get_by_role("link", name="birds")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Import")).to_have_count(0)
+    expect(page.get_by_role("link", name="cats")).to_have_count(0)
+    assert page.evaluate("window.sameDocument") is True
 
 
 def test_a_search_from_ones_own_network_is_put_together_and_previewed(

@@ -111,6 +111,62 @@ def test_an_upload_whose_page_prefers_it_is_imported_after_the_answer(visitor, p
     assert upload(npz(), image_side="0").status_code == 422  # what is known before is said at once
 
 
+def test_an_import_is_cancelled_by_the_page_that_follows_it(visitor, person, gate):
+    form = {"token": token(visitor.http), "name": "mine"}
+    answer = visitor.http.post(
+        "/ui/datasets", data=form, files={"file": ("x", npz())}, headers=ASYNC
+    )
+    gate.wait_for_entry()
+    step = answer.headers["location"]
+    assert visitor.http.post(f"{step}/cancel").status_code == 403  # without the token
+    other = person()
+    assert enter(other.http, other.key).status_code == 303
+    theirs = {"token": token(other.http)}
+    assert other.http.post(f"{step}/cancel", data=theirs).status_code == 404
+    assert visitor.http.get(step).json() == {"step": "reading the file"}
+
+    cancelled = visitor.http.post(f"{step}/cancel", data=form)
+
+    assert (cancelled.status_code, cancelled.headers["location"]) == (303, "/data-sets")
+    said = {"field": "file", "message": "The import was cancelled"}
+    assert followed(visitor.http, step) == said
+    gate.open.set()
+    assert "mine" not in visitor.http.get("/data-sets").text
+
+
+def test_the_page_of_data_sets_lists_the_imports_that_run_or_have_failed(visitor, person, gate):
+    form = {"token": token(visitor.http), "name": "<b>mine"}
+
+    def upload(content: bytes, **changes: str):
+        files = {"file": ("x", content)}
+        return visitor.http.post("/ui/datasets", data=form | changes, files=files, headers=ASYNC)
+
+    def pages() -> list[str]:
+        return [visitor.http.get(path).text for path in ("/data-sets", "/ui/data-sets?cursor=")]
+
+    assert not any("<th>Import</th>" in page for page in pages())
+    step = upload(npz()).headers["location"]
+    gate.wait_for_entry()
+    for page in pages():
+        assert "&lt;b&gt;mine" in page
+        assert "reading the file" in page
+        assert f'action="{step}/cancel"' in page
+        assert "<b>" not in page
+    other = person()
+    assert enter(other.http, other.key).status_code == 303
+    assert "mine" not in other.http.get("/data-sets").text
+
+    gate.open.set()
+    followed(visitor.http, step)
+    followed(visitor.http, upload(b"none", name="wrong").headers["location"])
+    for page in pages():
+        assert page.count("&lt;b&gt;mine") >= 1  # stored
+        assert "of no known format; expected one of those that this page lists" in page
+        assert "/cancel" not in page
+    followed(visitor.http, upload(npz(), name="wrong").headers["location"])
+    assert not any("<th>Import</th>" in page for page in pages())
+
+
 def followed(http: httpx.Client, step: str) -> dict[str, str]:
     """The end of an import, as the script of the page waits for it."""
     deadline = time.monotonic() + 20

@@ -48,6 +48,9 @@ def test_the_button_of_a_trial_exports_it(app, visitor, world, search_id, trial_
     assert "export of trial 0" in visitor.http.get("/queue").text
     front = visitor.http.get(f"/ui/searches/{search_id}/front").text
     assert '<td data-label="Network">waiting</td>' in front
+    log = visitor.http.get(f"/ui/searches/{search_id}/log").text
+    assert "trial 0</a> export ordered" in log
+    assert "on the test split" not in log
 
     make(world, app, search_id)
 
@@ -57,6 +60,9 @@ def test_the_button_of_a_trial_exports_it(app, visitor, world, search_id, trial_
     assert visitor.http.get(f"{address}/export/file").content == ZIP
     front = visitor.http.get(f"/ui/searches/{search_id}/front").text
     assert f'href="{address}/export/file"' in front
+    log = visitor.http.get(f"/ui/searches/{search_id}/log").text
+    assert '<span class="status completed">completed</span> with 87.50 % on the test split' in log
+    assert log.count(f'href="{address}"') == 4  # two events of the trial, two of its export
 
 
 def test_a_trial_without_weights_has_a_reason_in_place_of_the_button(

@@ -149,6 +149,37 @@ def test_an_operation_is_its_owners(person: Any) -> None:
     assert person(Role.WORKER).http.get(path).status_code == 403
 
 
+def test_an_operation_is_cancelled_by_its_owner_or_an_admin(person: Any, gate: Gate) -> None:
+    owner, other, admin = person().http, person().http, person(Role.ADMIN)
+    first, second = upload(owner), upload(owner)
+    paths = [f"{one.headers['location']}:cancel" for one in (first, second)]
+    assert other.post(paths[0]).status_code == 404
+    assert owner.post(f"/v1/operations/{uuid4()}:cancel").status_code == 404
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(owner.get, first.headers["location"], params={"wait": 20})
+        cancelled = owner.post(paths[0])
+        assert waiting.result().json() == cancelled.json()
+    assert cancelled.status_code == 200
+    body = cancelled.json()
+    assert (body["status"], body["step"], body["dataset_id"]) == ("cancelled", "", None)
+    assert body["problem"]["status"] == 409
+    assert body["ended_at"] >= body["created_at"]
+    assert owner.post(paths[0]).json() == body  # again
+    by_admin = admin.http.post(paths[1]).json()
+    name = owner.get("/v1/me").json()["name"]
+    assert f"was cancelled by {name}:" in body["problem"]["detail"]
+    assert f"was cancelled by {admin.caller.name}:" in by_admin["problem"]["detail"]
+
+    gate.open.set()
+    done = ended(owner, upload(owner))
+    refused = owner.post(f"/v1/operations/{done['id']}:cancel")
+    assert refused.status_code == 409
+    assert "is done; only one that is running can be cancelled" in refused.json()["detail"]
+    listed = owner.get("/v1/operations").json()["items"]
+    assert [one["status"] for one in listed] == ["done", "cancelled", "cancelled"]
+
+
 def test_operations_are_listed_in_pages(person: Any) -> None:
     http = person().http
     made = [ended(http, upload(http))["id"] for _ in range(3)]

@@ -70,6 +70,9 @@ def test_an_export_is_ordered_followed_and_downloaded(
     found = owner.http.get(path).json()
     assert (found["status"], found["test_metric"], found["number"]) == ("completed", 0.9, 0)
     assert (found["trial_id"], found["export_bytes"]) == (str(trial_id), len(ZIP))
+    listed = owner.http.get(f"/v1/searches/{search_id}/exports")
+    assert listed.json() == {"items": [found]}
+    assert person().http.get(f"/v1/searches/{search_id}/exports").status_code == 404
     file = owner.http.get(f"{path}/file")
     assert file.content == ZIP
     assert file.headers["etag"] == f'"{blob.sha256}"'

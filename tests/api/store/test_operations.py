@@ -8,8 +8,10 @@ from sqlalchemy import text, update
 
 from api.models import Operation
 from api.operation_states import OperationKind, OperationStatus
+from api.roles import Role
 from api.schemas import OperationOut
 from api.store import clock, datasets, operations
+from api.store.errors import Conflict
 
 PROBLEM = {"type": "about:blank", "title": "Unprocessable Entity", "status": 422, "detail": "no"}
 
@@ -22,12 +24,12 @@ class Operated:
         self.owner = world.caller()
         self.holder = uuid4()
 
-    def begin(self) -> UUID:
+    def begin(self, name: str = "mine") -> UUID:
         operation_id = uuid4()
         with self.world.sessions.begin() as session:
             operations.begin(
                 session, self.owner, operation_id, self.holder,
-                kind=OperationKind.UPLOAD, name="mine", step="waiting",
+                kind=OperationKind.UPLOAD, name=name, step="waiting",
             )  # fmt: skip
         return operation_id
 
@@ -103,6 +105,62 @@ def test_a_data_set_may_be_deleted_before_its_operation_is_forgotten(
         assert operated.get(each).dataset_id is None
 
 
+def test_a_running_operation_is_cancelled_once_and_for_all(operated: Any, world: Any) -> None:
+    one, dataset = operated.begin(), world.dataset(operated.owner)
+    operated.do(operations.advance, one, operated.holder, "reading")
+
+    cancelled = operated.do(operations.cancel, operated.owner, one, PROBLEM)
+
+    assert (cancelled.status, cancelled.step) == (OperationStatus.CANCELLED, "")
+    assert (cancelled.problem, cancelled.dataset_id) == (PROBLEM, None)
+    other = PROBLEM | {"detail": "again"}
+    assert operated.do(operations.cancel, operated.owner, one, other) == cancelled
+    for call, value in (
+        (operations.keep, dataset), (operations.finish, dataset), (operations.fail, other),
+        (operations.advance, "a step"),
+    ):  # fmt: skip
+        assert not operated.do(call, one, operated.holder, value)
+    assert operated.do(operations.ended, {one, operated.begin()}) == {one}
+    assert operated.get(one) == cancelled
+
+
+def test_an_operation_that_has_ended_or_stored_its_data_set_is_not_cancelled(
+    operated: Any, world: Any
+) -> None:
+    dataset = world.dataset(operated.owner)
+    done, failed, stored = (operated.begin() for _ in range(3))
+    operated.do(operations.finish, done, operated.holder, dataset)
+    operated.do(operations.fail, failed, operated.holder, PROBLEM)
+    assert operated.do(operations.keep, stored, operated.holder, dataset)
+    for one, message in ((done, "is done"), (failed, "is failed"), (stored, "delete the data set")):
+        before = operated.get(one)
+        with pytest.raises(Conflict, match=message):
+            operated.do(operations.cancel, operated.owner, one, PROBLEM)
+        assert operated.get(one) == before
+
+
+def test_an_operation_with_its_data_set_is_done_where_its_holder_ends_or_dies(
+    operated: Any, world: Any
+) -> None:
+    dataset = world.dataset(operated.owner)
+    first, second = operated.begin(), operated.begin()
+    for one in (first, second):
+        assert operated.do(operations.keep, one, operated.holder, dataset)
+    with_none = operated.begin()
+
+    operated.age("heard_at", "61 s")
+    assert operated.do(operations.expire, PROBLEM) == 1
+    for one in (first, second):
+        assert operated.get(one).status is OperationStatus.DONE
+        assert operated.get(one).dataset_id == dataset
+    assert operated.get(with_none).status is OperationStatus.FAILED
+
+    last = operated.begin()
+    assert operated.do(operations.keep, last, operated.holder, dataset)
+    assert operated.do(operations.abandon, operated.holder, PROBLEM) == 0
+    assert operated.get(last).status is OperationStatus.DONE
+
+
 def test_a_problem_is_kept_in_characters_that_the_database_stores(operated: Any) -> None:
     one = operated.begin()
     operated.do(
@@ -162,6 +220,26 @@ def test_ended_operations_are_forgotten_after_a_day(operated: Any, world: Any) -
     world.set(Operation, ended, ended_at=text("now() - interval '25 h'"))
     operated.do(operations.sweep)
     assert [one.id for one in operated.do(operations.listing, operated.owner).items] == [running]
+
+
+def test_recent_operations_run_or_have_failed_and_were_not_repeated(
+    operated: Any, world: Any
+) -> None:
+    dataset = world.dataset(operated.owner)
+    failed, done, cancelled, running = (operated.begin(name) for name in "abcd")
+    operated.do(operations.fail, failed, operated.holder, PROBLEM)
+    operated.do(operations.finish, done, operated.holder, dataset)
+    operated.do(operations.cancel, operated.owner, cancelled, PROBLEM)
+    Operated(world).begin("a")  # somebody else's
+
+    def recent(most: int = 10, caller: Any = operated.owner) -> list[UUID]:
+        return [one.id for one in operated.do(operations.recent, caller, most)]
+
+    assert recent() == [running, failed]
+    assert recent(most=1) == [running]
+    assert recent(caller=world.caller(Role.ADMIN)) == []  # those of all are in the listing
+    again = operated.begin("a")
+    assert recent() == [again, running]
 
 
 def test_of_many_operations_the_oldest_ended_ones_are_forgotten(

@@ -57,12 +57,17 @@ USES: dict[str, tuple[str, Use]] = {
         "exported",
         lambda s, c, id: trial_exports.order(s, c, id, most=9, is_intact=lambda blob: True),
     ),
+    "trial_exports.listing": ("search", trial_exports.listing),
     "datasets.get": ("dataset", datasets.get),
     "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
     "networks.get": ("network", networks.get),
     "networks.architecture": ("network", networks.architecture),
     "networks.remove": ("network", networks.remove),
     "operations.get": ("operation", operations.get),
+    "operations.cancel": (
+        "operation",
+        lambda s, c, id: operations.cancel(s, c, id, {"detail": ""}),
+    ),
 }
 
 
@@ -101,7 +106,7 @@ def things(world: Any) -> dict[str, Any]:
 READING = {
     "searches.get", "searches.version", "trials.listing", "epochs.page_of_search",
     "trials.export_of", "trials.get", "epochs.of_trial", "epochs.page_of_trial",
-    "trial_exports.state", "trial_exports.blob_of",
+    "trial_exports.state", "trial_exports.blob_of", "trial_exports.listing",
 }  # fmt: skip
 
 
