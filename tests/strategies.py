@@ -201,6 +201,32 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
         sketch.add(family.avg_pool(size, stride, padding, counted, ceil_mode=ceil))
 
 
+def _with_pads(draw: st.DrawFn, sketch: Sketch) -> None:
+    """A convolution or pool with padding of its own for each end."""
+    family, axes, stride = sketch.family, len(sketch.shape) - 1, draw(st.integers(1, 2))
+    size, kind = draw(st.sampled_from((2, 3, 5))), draw(st.sampled_from(range(4)))
+    pads = tuple(draw(st.integers(0, size - 1)) for _ in range(2 * axes))
+    ends = zip(pads[:axes], pads[axes:], sketch.shape[1:], strict=True)
+    if len(set(pads)) == 1 or any(sum(end) < size for end in ends) or (size == 2 and kind < 2):
+        return
+    if kind < 2:
+        filters, bias = draw(_widths), draw(st.booleans())
+        convolution = family.convolution(filters, size, stride, bias, pads=pads)
+        sketch.block(convolution if kind else family.depthwise(size, stride, bias, pads=pads))
+    elif kind == 2:
+        sketch.add(family.max_pool(size, stride, pads=pads))
+    else:
+        counts = {"count_include_pad": draw(st.booleans())}
+        sketch.add(family.avg_pool(size, stride, pads=pads, **counts))
+
+
+def _valid_conv(draw: st.DrawFn, sketch: Sketch) -> None:
+    """A convolution without padding."""
+    if min(sketch.shape[1:]) >= 3:
+        pads = (0,) * 2 * (len(sketch.shape) - 1)
+        sketch.block(sketch.family.convolution(draw(_widths), 3, pads=pads))
+
+
 def _zero(draw: st.DrawFn, sketch: Sketch) -> None:
     """A zero operation beside its input, as in a cell with a missing edge."""
     start, stride = len(sketch.nodes) - 1, draw(st.integers(1, 2))
@@ -314,6 +340,8 @@ SPATIAL_STEPS: tuple[Step, ...] = (
     _product,
     _dropout,
     _padded_pool,
+    _with_pads,
+    _valid_conv,
     _zero,
 )
 VECTOR_STEPS: tuple[Step, ...] = (
@@ -413,6 +441,8 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (Conv1d(3, 5, 2), [(2, 7)]),
         (Conv1d(3, 3, 3), [(2, 8)]),
         (Conv1d(3, 5, 2, bias=False), [(2, 7)]),
+        (Conv1d(3, 3, 2, pads=(0, 1)), [(2, 8)]),
+        (Conv1d(3, 5, pads=(0, 0)), [(2, 8)]),
     ],
     "conv2d": [
         (Conv2d(4), [(3, 5, 6)]),
@@ -420,18 +450,24 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (Conv2d(3, 5, 2), [(2, 7, 6)]),
         (Conv2d(3, 3, 3), [(2, 8, 2)]),
         (Conv2d(3, 5, 2, bias=False), [(2, 7, 6)]),
+        (Conv2d(3, 3, 2, pads=(0, 0, 1, 1)), [(2, 8, 6)]),
+        (Conv2d(3, 3, pads=(0, 0, 0, 0)), [(2, 5, 4)]),
+        (Conv2d(3, 5, pads=(4, 0, 1, 3)), [(2, 1, 6)]),
     ],
     "depthwise_conv1d": [
         (DepthwiseConv1d(), [(3, 6)]),
         (DepthwiseConv1d(5, 2), [(2, 7)]),
         (DepthwiseConv1d(3, 3), [(2, 8)]),
         (DepthwiseConv1d(5, 2, bias=False), [(2, 7)]),
+        (DepthwiseConv1d(3, 2, pads=(0, 1)), [(2, 8)]),
     ],
     "depthwise_conv2d": [
         (DepthwiseConv2d(), [(3, 5, 6)]),
         (DepthwiseConv2d(5, 2), [(2, 7, 6)]),
         (DepthwiseConv2d(3, 3), [(2, 8, 2)]),
         (DepthwiseConv2d(5, 2, bias=False), [(2, 7, 6)]),
+        (DepthwiseConv2d(3, 2, pads=(0, 0, 1, 1)), [(2, 8, 6)]),
+        (DepthwiseConv2d(5, pads=(4, 0, 1, 3)), [(2, 1, 6)]),
     ],
     "dense": [(Dense(4), [(6,)]), (Dense(1), [(1,)]), (Dense(4, bias=False), [(6,)])],
     "embedding": [(Embedding(5, 3), [(1, 7)]), (Embedding(1, 2), [(1, 4)])],
@@ -458,6 +494,7 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool1d(3, 1, 1), [(2, 5)]),
         (MaxPool1d(4, 3, 2), [(2, 5)]),
         (MaxPool1d(3, 2, ceil_mode=True), [(2, 6)]),
+        (MaxPool1d(3, 2, pads=(2, 0)), [(2, 6)]),
     ],
     "max_pool2d": [
         (MaxPool2d(), [(2, 5, 4)]),
@@ -466,6 +503,8 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool2d(3, 2, 1), [(2, 5, 4)]),
         (MaxPool2d(3, 2, ceil_mode=True), [(2, 6, 2)]),
         (MaxPool2d(2, 3, 1, ceil_mode=True), [(2, 5, 4)]),
+        (MaxPool2d(2, 1, pads=(0, 0, 1, 1)), [(2, 5, 4)]),
+        (MaxPool2d(3, 2, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
     ],
     "avg_pool1d": [
         (AvgPool1d(), [(2, 5)]),
@@ -473,6 +512,7 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (AvgPool1d(3, 1, 1), [(2, 5)]),
         (AvgPool1d(4, 3, 2, True), [(2, 5)]),
         (AvgPool1d(3, 2, ceil_mode=True), [(2, 6)]),
+        (AvgPool1d(3, 2, pads=(2, 0)), [(2, 6)]),
     ],
     "avg_pool2d": [
         (AvgPool2d(), [(2, 5, 4)]),
@@ -482,6 +522,9 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (AvgPool2d(3, 2, ceil_mode=True), [(2, 6, 5)]),
         (AvgPool2d(3, 2, 1, True, ceil_mode=True), [(2, 4, 6)]),
         (AvgPool2d(2, 3, 1, True, ceil_mode=True), [(2, 5, 4)]),
+        (AvgPool2d(2, 1, pads=(0, 0, 1, 1)), [(2, 5, 4)]),
+        (AvgPool2d(3, 2, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
+        (AvgPool2d(3, 2, count_include_pad=True, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
     ],
     "global_avg_pool1d": [(GlobalAvgPool1d(), [(3, 7)])],
     "global_avg_pool2d": [(GlobalAvgPool2d(), [(3, 4, 5)])],

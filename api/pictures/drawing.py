@@ -90,7 +90,8 @@ class _Corner:
 def layer_label(layer: AbstractLayer) -> str:
     """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32", "Max pool 2".
 
-    Padding follows a plus: "Max pool 3×3 /1 +1".
+    Padding follows a plus: "Max pool 3×3 /1 +1"; where it differs from end to end, that before each
+    axis comes first, then that after: "Conv 3×3 /2 +0,0,1,1 · 32".
     """
     data = {name: value for name, value in layer_to_json(layer).items() if name not in _DETAILS}
     kind = data.pop("kind")
@@ -104,6 +105,8 @@ def layer_label(layer: AbstractLayer) -> str:
         name += f" /{stride}"
     if padding := data.pop("padding", 0):
         name += f" +{padding}"
+    if pads := data.pop("pads", []):
+        name += f" +{','.join(map(str, pads))}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]
     return " · ".join([name, *(text for text in rest if not text.startswith("["))])
 

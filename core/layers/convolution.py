@@ -1,7 +1,7 @@
 """Convolution along one or two spatial axes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -19,22 +19,34 @@ from core.layers.abstract import (
     spatial_sides,
 )
 from core.layers.initial_weights import he_normal
-from core.layers.pooling import AbstractPool, strided_pool
-from core.layers.windows import check_odd, padded_windows, strided_sides
+from core.layers.pooling import AbstractPool, strided_pool, windowed_pool
+from core.layers.windows import (
+    Ends,
+    check_kernel_pads,
+    check_odd,
+    kernel_ends,
+    padded_windows,
+    windowed_sides,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractConvolution(AbstractLayer):
-    """Convolution with zero padding of half the kernel, so that only a stride reduces the sides."""
+    """Convolution with zero padding of half the kernel, so that only a stride reduces the sides.
+
+    `pads` give another padding, for each end of each axis. Networks with it come from users, such
+    as those that TensorFlow exports; no root and no morphism makes it.
+    """
 
     filters: int
     kernel: int = 3  # odd
     stride: int = 1
     bias: bool = True
+    pads: tuple[int, ...] = field(default=(), kw_only=True)  # before each axis, then after
 
     title: ClassVar[str] = "convolution"
     channels: ClassVar[Channels] = Channels.OWN
-    optional: ClassVar[frozenset[str]] = frozenset({"bias"})
+    optional: ClassVar[frozenset[str]] = frozenset({"bias", "pads"})
     spatial_axes: ClassVar[int]
     pool: ClassVar[type[AbstractPool]]  # replaces a stride on a shortcut
 
@@ -42,10 +54,16 @@ class AbstractConvolution(AbstractLayer):
         check_positive(self, filters=self.filters, kernel=self.kernel, stride=self.stride)
         check_odd(self, self.kernel)
         check_boolean(self, bias=self.bias)
+        check_kernel_pads(self, self.pads, self.kernel, self.spatial_axes)
+
+    @property
+    def ends(self) -> Ends:
+        """The zeros before and after the values along each spatial axis."""
+        return kernel_ends(self.kernel, self.pads, self.spatial_axes)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        return (self.filters, *strided_sides(sides, self.stride))
+        return (self.filters, *windowed_sides(self, sides, self.kernel, self.stride, self.ends))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         window = (self.kernel,) * self.spatial_axes
@@ -59,7 +77,7 @@ class AbstractConvolution(AbstractLayer):
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs  # (N, C, *sides)
-        windows = np.moveaxis(padded_windows(x, self.kernel, self.stride), 1, x.ndim - 1)
+        windows = np.moveaxis(padded_windows(x, self.kernel, self.stride, self.ends), 1, x.ndim - 1)
         n, *sides = windows.shape[: x.ndim - 1]
         weight = parameters["weight"].reshape(self.filters, -1)
         columns = windows.reshape(n * prod(sides), weight.shape[1])
@@ -74,4 +92,9 @@ class AbstractConvolution(AbstractLayer):
         return replace(self, filters=width)
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        return strided_pool(self.pool, inputs[0][1:], self.stride)
+        sides = inputs[0][1:]
+        if not self.pads:
+            return strided_pool(self.pool, sides, self.stride)
+        if self.output_shape(inputs)[1:] == sides:
+            return None
+        return windowed_pool(self.pool, self.kernel, self.stride, self.pads)

@@ -4,7 +4,7 @@ Howard et al. 2017, arXiv:1704.04861.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import ClassVar
 
@@ -22,21 +22,33 @@ from core.layers.abstract import (
     spatial_sides,
 )
 from core.layers.initial_weights import he_normal
-from core.layers.pooling import AbstractPool, strided_pool
-from core.layers.windows import check_odd, padded_windows, strided_sides, window_size
+from core.layers.pooling import AbstractPool, strided_pool, windowed_pool
+from core.layers.windows import (
+    Ends,
+    check_kernel_pads,
+    check_odd,
+    kernel_ends,
+    padded_windows,
+    window_size,
+    windowed_sides,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractDepthwise(AbstractLayer):
-    """Each channel convolved separately, with zero padding of half the kernel."""
+    """Each channel convolved separately, with zero padding of half the kernel.
+
+    `pads` give another padding, as those of `AbstractConvolution`.
+    """
 
     kernel: int = 3  # odd
     stride: int = 1
     bias: bool = True
+    pads: tuple[int, ...] = field(default=(), kw_only=True)  # before each axis, then after
 
     title: ClassVar[str] = "depthwise convolution"
     channels: ClassVar[Channels] = Channels.SAME
-    optional: ClassVar[frozenset[str]] = frozenset({"bias"})
+    optional: ClassVar[frozenset[str]] = frozenset({"bias", "pads"})
     spatial_axes: ClassVar[int]
     pool: ClassVar[type[AbstractPool]]  # replaces a stride on a shortcut
 
@@ -44,10 +56,16 @@ class AbstractDepthwise(AbstractLayer):
         check_positive(self, kernel=self.kernel, stride=self.stride)
         check_odd(self, self.kernel)
         check_boolean(self, bias=self.bias)
+        check_kernel_pads(self, self.pads, self.kernel, self.spatial_axes)
+
+    @property
+    def ends(self) -> Ends:
+        """The zeros before and after the values along each spatial axis."""
+        return kernel_ends(self.kernel, self.pads, self.spatial_axes)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *strided_sides(sides, self.stride))
+        return (inputs[0][0], *windowed_sides(self, sides, self.kernel, self.stride, self.ends))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         channels = inputs[0][0]
@@ -62,7 +80,7 @@ class AbstractDepthwise(AbstractLayer):
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs  # (N, C, *sides)
-        windows = padded_windows(x, self.kernel, self.stride)
+        windows = padded_windows(x, self.kernel, self.stride, self.ends)
         kernels = parameters["weight"].reshape(x.shape[1], -1)
         windows = windows.reshape(*windows.shape[: x.ndim], kernels.shape[1])  # (N, C, *sides', k)
         y = np.einsum("nc...k,ck->nc...", windows, kernels)
@@ -74,4 +92,9 @@ class AbstractDepthwise(AbstractLayer):
         return 2 * prod(self.output_shape(inputs)) * window_size(self.kernel, self.spatial_axes)
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        return strided_pool(self.pool, inputs[0][1:], self.stride)
+        sides = inputs[0][1:]
+        if not self.pads:
+            return strided_pool(self.pool, sides, self.stride)
+        if self.output_shape(inputs)[1:] == sides:
+            return None
+        return windowed_pool(self.pool, self.kernel, self.stride, self.pads)

@@ -19,7 +19,15 @@ from core.layers.abstract import (
     check_positive,
     spatial_sides,
 )
-from core.layers.windows import by_offset, pad, pad_ends, pooled_sides, window_size
+from core.layers.windows import (
+    Ends,
+    by_offset,
+    check_pads,
+    ends_of,
+    pad_ends,
+    window_size,
+    windowed_sides,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,8 @@ class AbstractPool(AbstractLayer):
 
     An incomplete window at the end takes the values that it has; one that would begin in the
     padding behind the last value is dropped. Networks with `ceil_mode` come from users, as
-    GoogLeNet and SqueezeNet do; no root and no morphism makes such a pool.
+    GoogLeNet and SqueezeNet do; no root and no morphism makes such a pool, nor one with `pads`,
+    which give each end of each axis a padding of its own.
 
     Padding adds positions around the input. With an odd size, stride 1 and a padding of half the
     size the sides stay the same, as in the cells of NAS-Bench-101 (Ying et al. 2019,
@@ -39,9 +48,10 @@ class AbstractPool(AbstractLayer):
     stride: int = 2
     padding: int = 0  # positions at each end of each spatial axis
     ceil_mode: bool = field(default=False, kw_only=True)  # torch's name
+    pads: tuple[int, ...] = field(default=(), kw_only=True)  # before each axis, then after
 
     channels: ClassVar[Channels] = Channels.SAME
-    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode"})
+    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode", "pads"})
     spatial_axes: ClassVar[int]
 
     def __post_init__(self) -> None:
@@ -52,15 +62,26 @@ class AbstractPool(AbstractLayer):
                 f"{type(self).__name__} of size {self.size} has padding {self.padding!r}; "
                 f"expected 0 to {self.size // 2}, half its size"
             )
+        check_pads(self, self.pads, self.size, self.spatial_axes)
+        is_equal = len(set(self.pads)) == 1 and self.pads[0] <= self.size // 2
+        if self.pads and (is_equal or self.padding or self.ceil_mode):
+            raise InvalidArchitecture(
+                f"{type(self).__name__} of size {self.size} has pads {list(self.pads)}, padding "
+                f"{self.padding} and ceil_mode {self.ceil_mode}; expected pads alone, and padding "
+                "instead where they are equal"
+            )
+
+    @property
+    def ends(self) -> Ends:
+        """The padding before and after the values along each spatial axis."""
+        return ends_of(self.pads or (self.padding,) * 2 * self.spatial_axes)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        pooled = pooled_sides(
-            self, sides, self.size, self.stride, self.padding, ceil=self.ceil_mode
-        )
+        pooled = windowed_sides(self, sides, self.size, self.stride, self.ends, ceil=self.ceil_mode)
         return (inputs[0][0], *pooled)
 
-    def pads(self, sides: Shape) -> list[tuple[int, int]]:
+    def completing_ends(self, sides: Shape) -> Ends:
         """The positions before and after the values along each axis that complete all windows.
 
         A pool with this padding and without `ceil_mode` has the same windows.
@@ -68,8 +89,8 @@ class AbstractPool(AbstractLayer):
         _, *outputs = self.output_shape([(1, *sides)])
         spans = [(output - 1) * self.stride + self.size for output in outputs]
         return [
-            (self.padding, max(self.padding, span - self.padding - side))
-            for side, span in zip(sides, spans, strict=True)
+            (before, max(after, span - before - side))
+            for side, span, (before, after) in zip(sides, spans, self.ends, strict=True)
         ]
 
     def flops(self, inputs: Sequence[Shape]) -> int:
@@ -79,7 +100,7 @@ class AbstractPool(AbstractLayer):
         return inputs[0]
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        has_ends = self.padding or self.ceil_mode
+        has_ends = self.padding or self.ceil_mode or self.pads
         return None if has_ends and self.output_shape(inputs) == inputs[0] else self
 
 
@@ -90,7 +111,7 @@ class AbstractMaxPool(AbstractPool):
     title: ClassVar[str] = "max pool"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        x = pad_ends(inputs[0], self.pads(inputs[0].shape[2:]), -np.inf)
+        x = pad_ends(inputs[0], self.completing_ends(inputs[0].shape[2:]), -np.inf)
         y: Array = reduce(np.maximum, by_offset(x, self.size, self.stride))
         return y
 
@@ -110,12 +131,14 @@ class AbstractAvgPool(AbstractPool):
     count_include_pad: bool = False
 
     title: ClassVar[str] = "average pool"
-    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode", "count_include_pad"})
+    optional: ClassVar[frozenset[str]] = frozenset(
+        {"padding", "ceil_mode", "pads", "count_include_pad"}
+    )
 
     def __post_init__(self) -> None:
         AbstractPool.__post_init__(self)
         check_boolean(self, count_include_pad=self.count_include_pad)
-        if self.count_include_pad and not self.padding:
+        if self.count_include_pad and not (self.padding or self.pads):
             raise InvalidArchitecture(
                 f"{type(self).__name__} counts padding but has none; "
                 "expected a padding of at least 1, or count_include_pad false"
@@ -123,7 +146,8 @@ class AbstractAvgPool(AbstractPool):
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         x = inputs[0]
-        y: Array = self._totals(pad_ends(x, self.pads(x.shape[2:]))) / self._counts(x)
+        padded = pad_ends(x, self.completing_ends(x.shape[2:]))
+        y: Array = self._totals(padded) / self._counts(x)
         return y
 
     def _totals(self, padded: Array) -> Array:
@@ -132,11 +156,12 @@ class AbstractAvgPool(AbstractPool):
 
     def _counts(self, x: Array) -> Array | int:
         """The number of values in the mean of each window."""
-        if not self.ceil_mode and (self.count_include_pad or not self.padding):
+        if not self.ceil_mode and (self.count_include_pad or not any(map(any, self.ends))):
             return window_size(self.size, self.spatial_axes)
-        ends = [(0, after - self.padding) for _, after in self.pads(x.shape[2:])]
-        counted = pad(np.ones_like(x[:1, :1]), self.padding, float(self.count_include_pad))
-        return self._totals(pad_ends(counted, ends))
+        completing = zip(self.completing_ends(x.shape[2:]), self.ends, strict=True)
+        missing = [(0, needed - after) for (_, needed), (_, after) in completing]
+        counted = pad_ends(np.ones_like(x[:1, :1]), self.ends, float(self.count_include_pad))
+        return self._totals(pad_ends(counted, missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +188,15 @@ class AbstractGlobalAvgPool(AbstractLayer):
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
         return self
+
+
+def windowed_pool(
+    pool: type[AbstractPool], size: int, stride: int, pads: tuple[int, ...]
+) -> AbstractPool:
+    """The pool with the windows of a convolution that has these pads."""
+    if len(set(pads)) == 1 and pads[0] <= size // 2:
+        return pool(size, stride, pads[0])
+    return pool(size, stride, pads=pads)
 
 
 def strided_pool(pool: type[AbstractPool], sides: Shape, stride: int) -> AbstractLayer | None:

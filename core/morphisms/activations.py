@@ -113,7 +113,8 @@ def sample_windows(node: Node, value: Array) -> Array:
     """
     if not isinstance(node.layer, AbstractConvolution):
         return sample_values(value)
-    windows = padded_windows(value, node.layer.kernel, node.layer.stride)
+    layer = node.layer
+    windows = padded_windows(value, layer.kernel, layer.stride, layer.ends)
     windows = np.moveaxis(windows, 1, value.ndim - 1)  # (N, *sides', D, *window)
     chosen = windows[_positions(windows.shape[: value.ndim - 1])]
     return chosen.reshape(len(chosen), -1).astype(np.float64)

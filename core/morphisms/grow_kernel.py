@@ -29,7 +29,9 @@ class GrowKernel(AbstractMorphism):
 
     def apply(self, architecture: Architecture) -> Architecture:
         layer = self._layer(architecture)
-        return architecture.with_layers({self.node_id: replace(layer, kernel=layer.kernel + 2)})
+        pads = tuple(pad + 1 for pad in layer.pads)
+        larger = replace(layer, kernel=layer.kernel + 2, pads=pads)
+        return architecture.with_layers({self.node_id: larger})
 
     def transfer(self, request: TransferRequest) -> Weights:
         architecture, weights = request.architecture, request.weights

@@ -11,7 +11,8 @@ The layer part is the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:
 with min where the paper prints max), computed in `levenshtein`: deleting or inserting a layer costs
 1, substituting it costs c. c is 1 between kinds, else the mean of |x - y| / max(x, y) over the
 layer's attributes. An attribute that was added to a kind after its release adds to this mean, up
-to a total of 1. The skip part is the cost of the cheapest assignment (`assignment`), with
+to a total of 1; one that is a list, such as pads, adds the mean of the terms of its numbers. The
+skip part is the cost of the cheapest assignment (`assignment`), with
 
     d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds,
 
@@ -154,8 +155,27 @@ def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -
 
 
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
-    """The attributes of a layer as non-negative numbers."""
-    return tuple([float(getattr(layer, name)) for name in field_names(type(layer))])
+    """The attributes of a layer as non-negative numbers.
+
+    A list that is empty, such as the pads of most layers, is zeros, another one has no zeros.
+    """
+    numbers: list[float] = []
+    for name, length in _lengths(type(layer)).items():
+        value = getattr(layer, name)
+        if not isinstance(value, tuple):
+            numbers.append(float(value))
+        else:
+            numbers += [1.0 + one for one in value] or [0.0] * length
+    return tuple(numbers)
+
+
+@cache
+def _lengths(cls: type[AbstractLayer]) -> dict[str, int]:
+    """How many numbers each attribute is, in order: pads are one for each end of each axis."""
+    return {
+        name: 2 * cls.spatial_axes if name == "pads" else 1  # type: ignore[attr-defined]
+        for name in field_names(cls)
+    }
 
 
 def _costs(
@@ -171,10 +191,12 @@ def _costs(
     a, b = np.array(one), np.array(others)
     largest = np.maximum(a, b)
     parts = np.abs(a - b) / np.where(largest > 0, largest, 1.0)
-    is_optional = np.array([name in cls.optional for name in field_names(cls)], bool)
+    lengths = _lengths(cls).items()
+    is_optional = np.array([name in cls.optional for name, n in lengths for _ in range(n)], bool)
+    shares = np.array([1 / n for _, n in lengths for _ in range(n)])
     count = int((~is_optional).sum())
     required = parts[:, ~is_optional].mean(axis=1) if count else np.zeros(len(b))
-    more = parts[:, is_optional].sum(axis=1) / (count + 1)
+    more = (parts * shares)[:, is_optional].sum(axis=1) / (count + 1)
     return np.asarray(np.minimum(required + more, 1.0))
 
 

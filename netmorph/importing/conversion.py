@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from netmorph.errors import UnreadableNetwork
-from netmorph.importing.frames import Axis
 from netmorph.importing.graph import Array, Graph
 from netmorph.importing.operations import Operation, OperationGraph
 from netmorph.importing.refusals import unsupported
@@ -31,7 +30,7 @@ class Conversion:
         shape = self.source.input_shape
         self.graph = Graph(shape)
         self.constants |= self.source.constants
-        self.values[self.source.input] = Value(1, shape, tuple(map(Axis, shape[1:])))
+        self.values[self.source.input] = Value(1, shape, shape[1:])
         self.readers.update(name for node in self.source.nodes for name in node.inputs)
         self.readers.update([self.source.output])
 
@@ -41,10 +40,12 @@ class Conversion:
         return self.values[name]
 
     def plain(self, node: Operation, index: int = 0) -> Value:
-        """An input without zeros that were added for a convolution."""
+        """An input without positions that were added for a convolution or pool."""
         found = self.value(node.inputs[index], node)
         if found.pads:
-            raise unsupported(node, "its input has been padded; expected a Conv behind a Pad")
+            raise unsupported(
+                node, "its input has been padded; expected a Conv or a pool behind a Pad"
+            )
         return found
 
     def constant(self, node: Operation, index: int) -> Array | None:

@@ -1,6 +1,6 @@
 """From the operations of a file to an architecture with the same function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import numpy as np
 
@@ -35,20 +35,30 @@ def convert(graph: OperationGraph, preparation: Preparation) -> tuple[Finished, 
 
 def _check_kinds(graph: OperationGraph) -> None:
     """Raise UnsupportedOperation with all kinds of operations that cannot be taken."""
-    unknown = [node for node in graph.nodes if node.kind not in _TAKEN]
+    constants, unknown = {*graph.constants}, []
+    for node in graph.nodes:
+        if _is_folded(node, constants) or node.kind == "Shape":
+            constants.update(node.outputs[:1])
+        elif node.kind not in _TAKEN:
+            unknown.append(node)
     if unknown:
         raise unsupported_kinds(unknown)
+
+
+def _is_folded(node: Operation, constants: Container[str]) -> bool:
+    """Whether the operation is computed from constants alone."""
+    return node.kind in FOLDED and all(name in constants for name in node.inputs if name)
 
 
 def _take(c: Conversion, node: Operation) -> None:
     """Convert one operation, or compute it where all its inputs are constants."""
     try:
-        if node.kind in FOLDED and all(name in c.constants for name in node.inputs if name):
+        if _is_folded(node, c.constants):
             c.constants[node.outputs[0]] = fold(node, c.constants)
             return
         if c.ended is not None:
             raise unsupported(c.ended, "other operations read it; expected it at the end")
-        c.values[node.outputs[0]] = _TAKEN[node.kind](c, node)
+        c.values[node.outputs[0]] = _TAKEN.get(node.kind, _of_shapes)(c, node)
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise UnreadableNetwork(f"{node} is damaged: {error}") from error
 
@@ -56,7 +66,7 @@ def _take(c: Conversion, node: Operation) -> None:
 def _finished(c: Conversion) -> tuple[Finished, tuple[str, ...]]:
     """The architecture that ends with the output of the file."""
     logits = c.value(c.source.output, "the output")
-    if not logits.is_vector or len(logits.shape) != 1 or logits.flattened:
+    if not logits.is_vector or len(logits.shape) != 1:
         raise UnreadableNetwork(
             f"the output {c.source.output!r} has shape {logits.shape} for one example; "
             "expected (classes,)"

@@ -1,35 +1,45 @@
 """Convolutions and pools."""
 
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 
-from netmorph.errors import UnsupportedOperation
 from netmorph.importing.conversion import Conversion
-from netmorph.importing.frames import Axis, Window, convolved, pooled
 from netmorph.importing.graph import Array
 from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
-from netmorph.importing.vectors import dense, flat, with_bias
-from netmorph.importing.windows import in_words, slices, windows_of
+from netmorph.importing.vectors import dense, with_bias
+from netmorph.importing.windows import (
+    MOST_KERNEL,
+    Window,
+    in_words,
+    kernel_around,
+    pool_fields,
+    slices,
+    windows_of,
+)
 
-#: Said of the first convolution or pool whose output is smaller than ours.
-_FRAME = "and what follows keep a border here, which the classifier ignores at the start"
 _NO_WINDOWS = (
     "there is no layer of ours with windows of {windows}; expected the same size and stride along "
-    "both axes, and padding at the border alone"
+    "both axes, and a value of the input in each window"
 )
-_IN_FRAME = (
-    "its windows of {windows} end beyond the values of an earlier convolution that is not padded; "
-    "ours is padded and has more values there; expected padding of half the kernel in that "
-    "convolution, or an export for images of other sides"
+_NO_KERNEL = (
+    "there is no convolution of ours with windows of {windows}; expected kernels of at most "
+    f"{MOST_KERNEL} positions that fit into the input"
 )
 _UNEQUAL = (
     "it counts zeros around its input and has incomplete windows; expected equal padding at all "
     "sides, count_include_pad=False or ceil_mode=False"
+)
+_TWO_PADDINGS = (
+    "it does not count its own padding, but the zeros of a Pad before it; expected one of both"
+)
+_ZEROS_AMONG = (
+    "it takes the largest of the zeros of a Pad before it and of values that may be negative; "
+    "expected a Relu before the Pad, or the padding in the pool"
 )
 
 
@@ -41,31 +51,39 @@ def convolution(c: Conversion, node: Operation) -> Value:
         raise unsupported(
             node, f"its kernels have shape {weight.shape} for an input of {value.shape}"
         )
-    if value.is_vector and not value.pads:
+    if value.is_vector:
         return _of_one_position(c, node, value, weight, bias, group)
     windows = windows_of(node, value, weight.shape[2:], weight=True)
-    found = convolved(value.axes, windows)
+    found = kernel_around(windows)
     if found is None:
-        raise _no_windows(node, value, windows)
-    if group == channels == weight.shape[0] and group > 1:
-        kind, fields = "depthwise_conv", {}
-    else:
+        raise unsupported(node, _NO_KERNEL.format(windows=in_words(windows)))
+    if value.filling:
+        raise unsupported(node, "a Pad before it adds other numbers than zeros; expected zeros")
+    kind, fields = "depthwise_conv", dict[str, Any]()
+    if not group == channels == weight.shape[0] or group == 1:
         weight = _dense_kernels(c, node, weight, group)
         kind, fields = "conv", {"filters": len(weight)}
-    kernels = np.zeros((*weight.shape[:2], *[found.kernel] * len(value.axes)))
+    if found.pads:
+        fields["pads"] = list(found.pads)
+    kernels = np.zeros((*weight.shape[:2], *[found.size] * len(value.sides)))
     kernels[:, :, *slices(weight.shape[2:], found.offsets, node)] = weight
-    _note_frame(c, node, found.axes)
     parameters, has_bias = with_bias({"weight": kernels}, bias)
     made = c.graph.add(
-        f"{kind}{len(value.axes)}d",
+        f"{kind}{len(value.sides)}d",
         (value.node,),
         parameters,
         **fields,
-        kernel=found.kernel,
+        kernel=found.size,
         stride=windows[0].stride,
         **has_bias,
     )
-    return Value(made, (len(weight), *[axis.length for axis in found.axes]), found.axes)
+    return _of_windows(made, len(weight), windows)
+
+
+def _of_windows(made: int, channels: int, windows: tuple[Window, ...]) -> Value:
+    """The output of a layer with these windows."""
+    sides = tuple(window.count for window in windows)
+    return Value(made, (channels, *sides), sides)
 
 
 def _dense_kernels(c: Conversion, node: Operation, weight: Array, group: int) -> Array:
@@ -89,70 +107,43 @@ def _of_one_position(
     c: Conversion, node: Operation, value: Value, weight: Array, bias: Array | None, group: int
 ) -> Value:
     """A convolution behind a global pool: a dense layer."""
-    if prod(weight.shape[2:]) != 1 or value.flattened:
+    if prod(weight.shape[2:]) != 1:
         raise unsupported(node, "its input has one position; expected kernels of size 1")
     matrix = _dense_kernels(c, node, weight, group).reshape(len(weight), -1)
     return replace(dense(c, value, matrix, bias), shape=(len(weight), *[1] * (weight.ndim - 2)))
 
 
 def pool(c: Conversion, node: Operation) -> Value:
-    value = c.plain(node)
+    value = c.value(node.inputs[0], node)
     sizes = node.attributes.get("kernel_shape", ())
-    if len(sizes) != len(value.axes) or not sizes:
+    if len(sizes) != len(value.sides) or not sizes:
         raise unsupported(node, f"its input has shape {value.shape}")
     windows = windows_of(node, value, sizes, weight=False)
-    return _pooled(c, node, value, windows)
+    is_max = node.kind == "MaxPool"
+    counted = not is_max and _counts_padding(node, value, windows)
+    if is_max and value.pads and value.filling == 0 and not c.graph.is_nonnegative(value.node):
+        raise unsupported(node, _ZEROS_AMONG)
+    fields = pool_fields(windows, counted=counted)
+    if fields is None:
+        is_unequal = counted and any(window.is_incomplete for window in windows)
+        reason = _UNEQUAL if is_unequal else _NO_WINDOWS
+        raise unsupported(node, reason.format(windows=in_words(windows)))
+    kind = "max_pool" if is_max else "avg_pool"
+    made = c.graph.add(f"{kind}{len(value.sides)}d", (value.node,), **fields)
+    return _of_windows(made, value.shape[0], windows)
 
 
-def _pooled(c: Conversion, node: Operation, value: Value, windows: tuple[Window, ...]) -> Value:
-    windows = tuple(w.complete(a.length) for a, w in zip(value.axes, windows, strict=True))
-    found = pooled(value.axes, windows) if len({w.size for w in windows}) == 1 else None
-    if found is None:
-        raise _no_windows(node, value, windows)
-    fields: dict[str, Any] = {"padding": found.padding} if found.padding else {}
-    kind = "max_pool" if node.kind == "MaxPool" else "avg_pool"
-    if kind == "avg_pool" and _counts_padding(node, value, windows, found.padding):
-        fields["count_include_pad"] = True
-    if found.ceil:
-        fields["ceil_mode"] = True
-    _note_frame(c, node, found.axes)
-    made = c.graph.add(
-        f"{kind}{len(value.axes)}d",
-        (value.node,),
-        size=windows[0].size,
-        stride=windows[0].stride,
-        **fields,
-    )
-    return Value(made, (value.shape[0], *[axis.length for axis in found.axes]), found.axes)
-
-
-def _no_windows(node: Operation, value: Value, windows: tuple[Window, ...]) -> UnsupportedOperation:
-    fits = all(w.fits(axis) for axis, w in zip(value.axes, windows, strict=True))
-    reason = _NO_WINDOWS if fits else _IN_FRAME
-    return unsupported(node, reason.format(windows=in_words(windows)))
-
-
-def _counts_padding(
-    node: Operation, value: Value, windows: tuple[Window, ...], padding: int
-) -> bool:
-    """Whether zeros around the input count in the means.
-
-    Positions that an incomplete window lacks behind the padding never count, so that the padding
-    of ours must then end where the user's does.
-    """
-    if not node.attributes.get("count_include_pad"):
-        return False
-    if not any(window.ceil for window in windows):
-        return any(any(w.pads(axis)) for axis, w in zip(value.axes, windows, strict=True))
-    pads = {end for window in windows for end in (window.before, window.after)}
-    if not pads <= {0} and pads != {padding}:
-        raise unsupported(node, _UNEQUAL)
-    return pads != {0}
-
-
-def _note_frame(c: Conversion, node: Operation, axes: tuple[Axis, ...]) -> None:
-    if any(axis.is_framed for axis in axes) and not any(n.endswith(_FRAME) for n in c.notes):
-        c.notes.append(f"{node} {_FRAME}")
+def _counts_padding(node: Operation, value: Value, windows: tuple[Window, ...]) -> bool:
+    """Whether padding counts as zeros in the means of a pool; that of a Pad before it does."""
+    counts = bool(node.attributes.get("count_include_pad"))
+    if not value.pads:
+        return counts
+    if value.filling:
+        raise unsupported(node, "a Pad before it adds other numbers than zeros; expected zeros")
+    added = [(before, after) for before, after in value.pads]
+    if not counts and [(w.before, w.after) for w in windows] != added:
+        raise unsupported(node, _TWO_PADDINGS)
+    return True
 
 
 def global_pool(c: Conversion, node: Operation) -> Value:
@@ -177,26 +168,25 @@ def mean(c: Conversion, node: Operation) -> Value:
 def _global_pool(c: Conversion, node: Operation, value: Value, *, keep: bool) -> Value:
     if value.is_vector:
         raise unsupported(node, f"its input has shape {value.shape}; expected spatial axes")
-    shape = (value.shape[0], *[1] * len(value.axes))
-    if not value.is_framed:
-        made = c.graph.add(f"global_avg_pool{len(value.axes)}d", (value.node,))
-        return Value(made, shape if keep else shape[:1])
-    stride = max(1, *[axis.before for axis in value.axes])
-    windows = tuple(Window(axis.length, stride, 0, 0) for axis in value.axes)
-    found = _pooled(c, node, value, windows)
-    return found if keep else flat(c, found)
+    shape = (value.shape[0], *[1] * len(value.sides))
+    made = c.graph.add(f"global_avg_pool{len(value.sides)}d", (value.node,))
+    return Value(made, shape if keep else shape[:1])
 
 
 def pad(c: Conversion, node: Operation) -> Value:
-    """Zeros around an image, for the convolution behind it."""
+    """More positions around an image, for the convolution or pool behind it.
+
+    They are zeros, or minus infinity for a max pool.
+    """
     value, given, number = c.plain(node), c.constant(node, 1), c.constant(node, 2)
     pads = node.attributes.get("pads") or ([] if given is None else given.reshape(-1).tolist())
     rank = len(value.shape) + 1
     sides = [(int(a), int(b)) for a, b in zip(pads[:rank], pads[rank:], strict=False)]
-    are_zeros = node.attributes.get("mode", "constant") == "constant" and (
-        number is None or not number.any()
-    )
+    filling = 0.0 if number is None else float(number.reshape(()))
+    is_constant = node.attributes.get("mode", "constant") == "constant"
     fits = len(pads) == 2 * rank and not np.any(sides[:2]) and np.min(sides) >= 0
-    if len(node.inputs) > 3 or not (are_zeros and fits) or value.is_vector:
+    if len(node.inputs) > 3 or not (is_constant and fits) or value.is_vector:
         raise unsupported(node, "expected zeros along the spatial axes")
-    return replace(value, pads=tuple(sides[2:])) if np.any(sides) else value
+    if filling not in (0.0, -inf):
+        raise unsupported(node, f"it adds {filling:g}; expected zeros, or -inf before a MaxPool")
+    return replace(value, pads=tuple(sides[2:]), filling=filling) if np.any(sides) else value

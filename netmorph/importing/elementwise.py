@@ -98,9 +98,7 @@ def batch_norm(c: Conversion, node: Operation) -> Value:
     value = c.plain(node)
     scale, bias, mean, variance = (c.needed(node, index) for index in range(1, 5))
     epsilon = float(node.attributes.get("epsilon", EPSILON))
-    if value.flattened or {scale.shape, bias.shape, mean.shape, variance.shape} != {
-        (value.shape[0],)
-    }:
+    if {scale.shape, bias.shape, mean.shape, variance.shape} != {(value.shape[0],)}:
         raise unsupported(node, f"its parameters do not fit an input of {value.shape}")
     stored = np.maximum(variance + epsilon - EPSILON, 0)
     scale = scale * np.sqrt((stored + EPSILON) / (variance + epsilon))
@@ -126,10 +124,8 @@ def add(c: Conversion, node: Operation) -> Value:
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
     left, right = c.plain(node, 0), c.plain(node, 1)
-    if replace(left, node=0) != replace(right, node=0) or left.flattened:
-        raise unsupported(
-            node, f"its inputs have shapes {left.shape} and {right.shape}, or other borders"
-        )
+    if replace(left, node=0) != replace(right, node=0):
+        raise unsupported(node, f"its inputs have shapes {left.shape} and {right.shape}")
     return replace(left, node=c.graph.add("add", (left.node, right.node)))
 
 
@@ -138,15 +134,9 @@ def multiply(c: Conversion, node: Operation) -> Value:
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
     values = [c.plain(node, 0), c.plain(node, 1)]
-    if replace(values[0], node=0) == replace(values[1], node=0) and not values[0].flattened:
+    if replace(values[0], node=0) == replace(values[1], node=0):
         return _product(c, *values)
     x, factors = values[::-1] if values[0].is_vector and not values[1].is_vector else values
-    if any(value.is_framed and prod(value.shape[1:]) == 1 for value in values):
-        raise unsupported(
-            node,
-            "its factors come from a global pool behind a convolution or pool without padding; "
-            "expected padding that keeps the sides",
-        )
     if not _fits(x, factors):
         raise unsupported(
             node,
@@ -169,10 +159,9 @@ def _product(c: Conversion, left: Value, right: Value) -> Value:
 
 def _fits(x: Value, factors: Value) -> bool:
     """Whether the factors are one number for each channel of x."""
-    is_plain = factors.is_vector and not factors.flattened and not x.flattened
     channels = x.shape[0]
     same_rank = len(factors.shape) == len(x.shape)
-    return is_plain and same_rank and factors.shape[0] == prod(factors.shape) == channels
+    return factors.is_vector and same_rank and factors.shape[0] == prod(factors.shape) == channels
 
 
 def with_constant(c: Conversion, node: Operation) -> Value:
@@ -208,7 +197,7 @@ def _by_channel(c: Conversion, node: Operation, constant: Array, value: Value) -
     shape = (1,) * (rank - constant.ndim) + constant.shape
     channels = value.shape[0]
     fits = len(shape) == rank and shape[1] in (1, channels)
-    if value.flattened or not fits or prod(shape) != shape[1]:
+    if not fits or prod(shape) != shape[1]:
         raise unsupported(
             node,
             f"its constant has shape {constant.shape} for an input of {value.shape}; "
@@ -221,8 +210,8 @@ def concat(c: Conversion, node: Operation) -> Value:
     values = [c.plain(node, index) for index in range(len(node.inputs))]
     first = values[0]
     axis = int(node.attributes.get("axis", 1)) % (len(first.shape) + 1)
-    alike = {(one.shape[1:], one.axes) for one in values}
-    if axis != 1 or len(alike) != 1 or any(one.flattened for one in values):
+    alike = {(one.shape[1:], one.sides) for one in values}
+    if axis != 1 or len(alike) != 1:
         raise unsupported(
             node, f"axis {axis} of {[one.shape for one in values]}; expected the channels"
         )

@@ -1,6 +1,7 @@
-"""Operations on constants alone, which compute the shape of a reshaping."""
+"""Operations on constants alone, which compute the shape of a reshaping or the pads of a Pad."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,29 @@ def _constant(attributes: dict[str, Any]) -> Any:
 
 
 def _slice(
-    attributes: dict[str, Any], data: Array, starts: Array, ends: Array, *rest: Array | None
+    attributes: dict[str, Any],
+    data: Array,
+    starts: Array,
+    ends: Array,
+    axes: Array | None = None,
+    steps: Array | None = None,
 ) -> Array:
-    if data.ndim != 1 or len(starts) != 1 or len(rest) > 1:
-        raise ValueError("expected a part of a shape")
-    return data[int(starts[0]) : int(ends[0])]
+    if len(starts) != 1 or (axes is not None and axes.tolist() != [0]):
+        raise ValueError("expected a part of a shape, along its first axis")
+    return data[int(starts[0]) : int(ends[0]) : 1 if steps is None else int(steps[0])]
+
+
+def _filled(attributes: dict[str, Any], shape: Array) -> Array:
+    sides = [int(side) for side in shape]
+    if prod(sides) > MOST_VALUES:
+        raise ValueError(f"it makes {prod(sides)} values; expected a shape")
+    value = attributes.get("value")
+    return np.full(sides, 0.0 if value is None else value.reshape(()))
+
+
+def _reshape(attributes: dict[str, Any], data: Array, target: Array) -> Array:
+    sides = [int(side) for side in target]
+    return data.reshape([side or data.shape[axis] for axis, side in enumerate(sides)])
 
 
 def _cast(attributes: dict[str, Any], data: Array) -> Array:
@@ -50,6 +69,9 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "Unsqueeze": lambda attributes, data, axes=None: data.reshape(1),
     "Concat": _concat,
     "Slice": _slice,
+    "ConstantOfShape": _filled,
+    "Reshape": _reshape,
+    "Transpose": lambda attributes, data: data.transpose(attributes.get("perm")),
 }
 
 

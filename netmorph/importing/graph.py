@@ -14,6 +14,15 @@ Shape = tuple[int, ...]
 Array = NDArray[Any]
 
 
+#: Layers whose outputs are never negative.
+_NEVER_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid"})
+#: Layers whose outputs are never negative if their inputs are not.
+_KEEPING_SIGNS = frozenset(
+    {f"{kind}{axes}d" for kind in ("max_pool", "avg_pool", "global_avg_pool") for axes in (1, 2)}
+    | {"add", "concat", "scale"}
+)
+
+
 @dataclass(slots=True)
 class Graph:
     """The nodes so far; node 0 is the input, node 1 prepares the inputs."""
@@ -39,6 +48,18 @@ class Graph:
         if weights is not None:
             self.weights[node_id] = {k: v.astype(np.float32) for k, v in weights.items()}
         return node_id
+
+    def is_nonnegative(self, node_id: int) -> bool:
+        """Whether the values of a node are never negative, whatever the weights."""
+        open_ids, known = [node_id], {node_id}
+        while open_ids:
+            node = self.nodes[open_ids.pop()]
+            if node["kind"] not in _NEVER_NEGATIVE | _KEEPING_SIGNS:
+                return False
+            if node["kind"] in _KEEPING_SIGNS:
+                open_ids += {*node["inputs"]} - known
+                known.update(node["inputs"])
+        return True
 
     def with_bias(self, node_id: int, bias: Array) -> None:
         """Give a layer without bias this one."""

@@ -6,7 +6,6 @@ from math import prod
 import numpy as np
 
 from netmorph.importing.conversion import Conversion
-from netmorph.importing.frames import positions
 from netmorph.importing.graph import Array
 from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
@@ -17,11 +16,7 @@ def flat(c: Conversion, value: Value) -> Value:
     """The value as a vector, each channel's positions one after the other."""
     if value.is_vector:
         return replace(value, shape=(prod(value.shape),))
-    made = c.graph.add("flatten", (value.node,))
-    flat = Value(made, (prod(value.shape),))
-    if value.is_framed:
-        return replace(flat, flattened=value.axes, channels=value.shape[0])
-    return flat
+    return Value(c.graph.add("flatten", (value.node,)), (prod(value.shape),))
 
 
 def flatten(c: Conversion, node: Operation) -> Value:
@@ -43,8 +38,7 @@ def reshape(c: Conversion, node: Operation) -> Value:
         before if side == -1 else side for side, before in zip(known, value.shape, strict=True)
     ] == list(value.shape):
         return value
-    is_plain_vector = value.is_vector and not value.flattened
-    if is_plain_vector and rest and rest[0] in (-1, size) and {*rest[1:]} == {1}:
+    if value.is_vector and rest and rest[0] in (-1, size) and {*rest[1:]} == {1}:
         return replace(value, shape=(size, *rest[1:]))
     raise unsupported(node, f"from {value.shape} to {rest} for one example; expected one vector")
 
@@ -85,14 +79,7 @@ def _vector(c: Conversion, node: Operation, size: int) -> Value:
 
 
 def dense(c: Conversion, value: Value, matrix: Array, bias: Array | None) -> Value:
-    """A dense layer; with zero weights for values that do not count."""
     units = len(matrix)
-    if value.flattened:
-        total = prod(axis.total for axis in value.flattened)
-        counted = np.fromiter(positions(value.flattened), int)
-        spread = np.zeros((units, value.channels, total))
-        spread[:, :, counted] = matrix.reshape(units, value.channels, -1)
-        matrix = spread.reshape(units, -1)
     if bias is not None:
         bias = np.broadcast_to(bias, (1, units)).reshape(units)
     parameters, fields = with_bias({"weight": matrix}, bias)

@@ -1,16 +1,67 @@
-"""The windows of convolutions and pools, as the attributes of their operations say."""
+"""The windows of convolutions and pools, and the layers of ours that have the same.
 
-from netmorph.importing.frames import Window
+Notation, for one axis
+    n   positions of the input
+    k   size of the window, s its stride
+    a   padding before the input
+    c   how many windows there are
+    K   size of a kernel of ours, which is odd and the same for all axes
+    o   offset of the user's kernel in ours
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
+
+MOST_KERNEL = 63  # positions along one axis
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The window of a layer along one axis."""
+
+    length: int  # n
+    size: int  # k
+    stride: int  # s
+    before: int  # a
+    after: int  # padding after the input
+    count: int  # c
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the last window ends beyond the padding."""
+        last = (self.count - 1) * self.stride + self.size
+        return last > self.before + self.length + self.after
+
+    def ends_in(self, size: int, offset: int) -> tuple[int, int]:
+        """The padding with which a window of `size` has this one at an offset: (before, after)"""
+        before = self.before + offset
+        return before, max(0, (self.count - 1) * self.stride + size - before - self.length)
+
+
+def window_count(size: int, stride: int, padded: int, last_start: int | None = None) -> int:
+    """The number of windows in padded positions; below 1 where there is none.
+
+    With `last_start` an incomplete window at the end counts, if it does not begin behind there.
+    """
+    free = padded - size
+    if last_start is None:
+        return free // stride + 1
+    return min(-(-free // stride), last_start // stride) + 1
 
 
 def windows_of(
     node: Operation, value: Value, sizes: tuple[int, ...], *, weight: bool
 ) -> tuple[Window, ...]:
-    """The window along each axis; raises UnsupportedOperation where strides differ."""
-    axes = len(value.axes)
+    """The window along each axis; raises UnsupportedOperation where strides differ.
+
+    Positions that a Pad before it adds count as padding.
+    """
+    axes = len(value.sides)
     a = node.attributes
     strides = a.get("strides", (1,) * axes)
     dilations = a.get("dilations", (1,) * axes)
@@ -23,16 +74,21 @@ def windows_of(
             "and no dilation of a pool",
         )
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
-    pads = _pads(node, value, spans, strides)
-    more = value.pads or ((0, 0),) * axes
-    return tuple(
-        Window(span, stride, before + b, after + e, bool(a.get("ceil_mode", 0)))
-        for span, stride, (before, after), (b, e) in zip(spans, strides, pads, more, strict=True)
-    )
+    added = value.pads or ((0, 0),) * axes
+    lengths = [side + sum(ends) for side, ends in zip(value.sides, added, strict=True)]
+    pads = _pads(node, lengths, spans, strides)
+    found = []
+    for side, length, span, ends, more in zip(
+        value.sides, lengths, spans, pads, added, strict=True
+    ):
+        last = length + ends[0] - 1 if a.get("ceil_mode") else None
+        count = window_count(span, strides[0], length + sum(ends), last)
+        found.append(Window(side, span, strides[0], ends[0] + more[0], ends[1] + more[1], count))
+    return tuple(found)
 
 
 def _pads(
-    node: Operation, value: Value, spans: list[int], strides: tuple[int, ...]
+    node: Operation, lengths: Sequence[int], spans: Sequence[int], strides: tuple[int, ...]
 ) -> list[tuple[int, int]]:
     """The padding before and after, along each axis."""
     automatic = node.attributes.get("auto_pad", "NOTSET")
@@ -40,8 +96,8 @@ def _pads(
         return [(0, 0)] * len(spans)
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
         pads = []
-        for axis, span, stride in zip(value.axes, spans, strides, strict=True):
-            total = max(0, (-(-axis.length // stride) - 1) * stride + span - axis.length)
+        for length, span, stride in zip(lengths, spans, strides, strict=True):
+            total = max(0, (-(-length // stride) - 1) * stride + span - length)
             small, large = total // 2, total - total // 2
             pads.append((small, large) if automatic == "SAME_UPPER" else (large, small))
         return pads
@@ -49,6 +105,88 @@ def _pads(
     if len(given) != 2 * len(spans) or min(given) < 0:
         raise unsupported(node, f"pads {list(given)}")
     return list(zip(given[: len(spans)], given[len(spans) :], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel of a convolution of ours that has the user's in it."""
+
+    size: int  # K
+    offsets: tuple[int, ...]  # o, for each axis
+    pads: tuple[int, ...] = ()  # those before each axis, then those after; none: half the kernel
+
+
+def kernel_around(windows: Sequence[Window]) -> Kernel | None:
+    """The smallest kernel of ours with these windows; None where there is none."""
+    if min(window.count for window in windows) < 1:
+        return None
+    least = max(window.size for window in windows) // 2 * 2 + 1
+    for size in range(least, MOST_KERNEL + 1, 2):
+        found = _usual(windows, size) or _with_pads(windows, size)
+        if found is not None:
+            return found
+    return None
+
+
+def _usual(windows: Sequence[Window], size: int) -> Kernel | None:
+    """The kernel with padding of half its size.
+
+    Its window i begins at i s - K / 2, the user's at i s - a.
+    """
+    offsets = tuple(size // 2 - window.before for window in windows)
+    fits = all(0 <= o <= size - w.size for o, w in zip(offsets, windows, strict=True))
+    same = all(window.count == -(-window.length // window.stride) for window in windows)
+    return Kernel(size, offsets) if fits and same else None
+
+
+def _with_pads(windows: Sequence[Window], size: int) -> Kernel | None:
+    """The kernel with the user's in the middle and padding of its own for each end."""
+    offsets = tuple((size - window.size) // 2 for window in windows)
+    pads = _flat([w.ends_in(size, o) for w, o in zip(windows, offsets, strict=True)])
+    return Kernel(size, offsets, pads) if max(pads) < size else None
+
+
+def pool_fields(windows: Sequence[Window], *, counted: bool) -> dict[str, Any] | None:
+    """The fields of the pool of ours with these windows; None where there is none.
+
+    `counted`: whether padding counts as zeros, which is true of some means.
+    """
+    size, stride = windows[0].size, windows[0].stride
+    if len({window.size for window in windows}) != 1 or min(w.count for w in windows) < 1:
+        return None
+    fields: dict[str, Any] = {"size": size, "stride": stride}
+    is_incomplete = any(window.is_incomplete for window in windows)
+    padding = windows[0].before
+    for ceil in (False, True):
+        ours = [_padded(window, padding, ceil=ceil) for window in windows]
+        same = all(
+            (one.before, one.count) == (window.before, window.count)
+            for one, window in zip(ours, windows, strict=True)
+        )
+        if counted and ceil:  # what counts then ends where the padding does
+            same = same and is_incomplete and {w.after for w in windows} == {padding}
+        elif counted:
+            same = same and not is_incomplete
+        if same and padding <= size // 2:
+            more = {"padding": padding, "count_include_pad": counted} if padding else {}
+            more["ceil_mode"] = ceil
+            return fields | {name: value for name, value in more.items() if value}
+    pads = _flat([window.ends_in(size, 0) for window in windows])
+    if max(pads) >= size or (counted and is_incomplete):
+        return None
+    return fields | {"pads": list(pads)} | ({"count_include_pad": True} if counted else {})
+
+
+def _padded(window: Window, padding: int, *, ceil: bool) -> Window:
+    """The window of a pool of ours."""
+    n, size, stride = window.length, window.size, window.stride
+    count = window_count(size, stride, n + 2 * padding, n + padding - 1 if ceil else None)
+    return Window(n, size, stride, padding, padding, count)
+
+
+def _flat(ends: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The padding before each axis, then that after each."""
+    return (*[before for before, _ in ends], *[after for _, after in ends])
 
 
 def slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: Operation) -> tuple[slice, ...]:

@@ -101,13 +101,19 @@ def _kind_and_fields(entry: Any, where: str) -> tuple[str, dict[str, Any]]:
             f"{where} has inputs {_shown(fields['inputs'])}; expected a list of names"
         )
     for name, value in fields.items():
-        if not isinstance(name, str) or (
-            name != "inputs" and not isinstance(value, str | int | float)
-        ):
+        if not isinstance(name, str) or not (name == "inputs" or _is_value(name, value)):
+            expected = "a list of integers" if name == "pads" else "a number, true or false"
             raise UnreadableNetwork(
-                f"{where} has {_shown(name)} {_shown(value)}; expected a number, true or false"
+                f"{where} has {_shown(name)} {_shown(value)}; expected {expected}"
             )
     return kind, fields
+
+
+def _is_value(name: str, found: Any) -> bool:
+    """Whether a field has a single value, or pads a list of integers."""
+    if name == "pads":
+        return isinstance(found, list) and all(type(one) is int for one in found)
+    return isinstance(found, str | int | float)
 
 
 def _named(one: Any, names: Mapping[str, int], where: str) -> int:

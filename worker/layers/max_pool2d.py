@@ -1,18 +1,29 @@
 """The largest value of each window."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.layers import MaxPool2d, Shape
 from worker.layers.module import MODULES, AbstractModule
+from worker.layers.padding import Ends, padded
 
 
 @MODULES.register("max_pool2d")
 class MaxPool2dModule(nn.MaxPool2d, AbstractModule[MaxPool2d]):
-    """torch's pool."""
+    """torch's pool, of values that are padded first where the ends differ."""
+
+    ends: Ends = ()
 
     @classmethod
     def of(cls, layer: MaxPool2d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+        made = cls(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+        made.ends = layer.ends if layer.pads else ()
+        return made
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H', W')"""
+        largest: Tensor = super().forward(padded(x, self.ends, -inf))
+        return largest

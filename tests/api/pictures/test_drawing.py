@@ -85,6 +85,8 @@ def test_every_connection_has_its_line(path):
         (BatchNorm(), "Batch norm"),
         (Conv2d(8, bias=False), "Conv 3×3 · 8"),
         (MaxPool2d(3, 1, 1), "Max pool 3×3 /1 +1"),
+        (MaxPool2d(2, 1, pads=(0, 0, 1, 1)), "Max pool 2×2 /1 +0,0,1,1"),
+        (Conv1d(8, 3, 2, pads=(0, 1)), "Conv 3 /2 +0,1 · 8"),
         (ReLU6(), "ReLU6"),
         (HardSwish(), "Hard swish"),
         (Zero(), "Zero"),

@@ -179,6 +179,8 @@ def test_an_optional_field_is_left_out_of_json_at_its_default(kind):
             assert layer_to_json(again) == data
             other = int if type(defaults[name]) is bool else bool
             for wrong in (other(defaults[name]), *WRONG):  # the first equal, of another type
+                if wrong == [] and defaults[name] == ():
+                    continue
                 with pytest.raises(InvalidArchitecture, match="expected"):
                     layer_from_json(data | {name: wrong})
 

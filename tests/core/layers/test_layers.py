@@ -23,6 +23,10 @@ from core.layers import (
             Conv2d(4, 5, 2, bias=False),
             {"kind": "conv2d", "filters": 4, "kernel": 5, "stride": 2, "bias": False},
         ),
+        (
+            Conv2d(4, 3, 2, pads=(0, 0, 1, 1)),
+            {"kind": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "pads": [0, 0, 1, 1]},
+        ),
         (AvgPool2d(3, 1, 1), {"kind": "avg_pool2d", "size": 3, "stride": 1, "padding": 1}),
     ],
 )
@@ -37,6 +41,7 @@ def test_optional_fields_are_those_that_differ_from_their_default():
         "stride",
         "padding",
         "ceil_mode",
+        "pads",
         "count_include_pad",
     )
     assert optional_fields(AvgPool2d()) == {}

@@ -116,7 +116,7 @@ def test_the_pads_of_a_pool_complete_its_windows(size, stride, sides, data):
     padding, ceil = data.draw(st.integers(0, size // 2)), data.draw(st.booleans())
     assume(min(sides) + 2 * padding >= size)
     pool = MaxPool2d(size, stride, padding, ceil_mode=ceil)
-    pads = pool.pads(sides)
+    pads = pool.completing_ends(sides)
     padded = [side + before + after for side, (before, after) in zip(sides, pads, strict=True)]
     assert all(before == padding and padding <= after < size for before, after in pads) or size == 1
     assert MaxPool2d(size, stride).output_shape([(1, *padded)]) == pool.output_shape([(1, *sides)])
@@ -156,6 +156,58 @@ def test_an_input_smaller_than_a_window_has_one_incomplete_window(kind):
     assert kind(4, 3, ceil_mode=True).output_shape([shape]) == (2, 1, 1)[: 1 + kind.spatial_axes]
     with pytest.raises(InvalidArchitecture, match="expected at least 3"):
         kind(4, 2, ceil_mode=True).output_shape([shape])
+
+
+@given(
+    rng=generators,
+    size=st.integers(2, 4),
+    stride=st.integers(1, 3),
+    sides=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    data=st.data(),
+)
+def test_pads_give_each_end_its_own_padding(rng, size, stride, sides, data):
+    """Against windows that are cut out of the values one by one."""
+    pads = data.draw(st.tuples(*[st.integers(0, size - 1)] * 4))
+    assume(len(set(pads)) > 1)
+    ends = [*zip(pads[:2], pads[2:], strict=True)]
+    assume(all(side + sum(end) >= size for side, end in zip(sides, ends, strict=True)))
+    x = rng.normal(size=(1, 1, *sides)) - 3  # padding by zeros would be the largest
+    largest = MaxPool2d(size, stride, pads=pads).forward({}, [x])
+    present = AvgPool2d(size, stride, pads=pads).forward({}, [x])
+    counted = AvgPool2d(size, stride, count_include_pad=True, pads=pads).forward({}, [x])
+    corners = [
+        range(-before, side + after - size + 1, stride)
+        for side, (before, after) in zip(sides, ends, strict=True)
+    ]
+    assert largest.shape == present.shape == counted.shape == (1, 1, *map(len, corners))
+    for (i, row), (j, column) in product(*map(enumerate, corners)):
+        window = x[0, 0, max(row, 0) : row + size, max(column, 0) : column + size]
+        assert largest[0, 0, i, j] == window.max()
+        assert present[0, 0, i, j] == pytest.approx(window.mean(), abs=1e-12)
+        assert counted[0, 0, i, j] == pytest.approx(window.sum() / size**2, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"pads": (1, 1, 1, 1)}, r"pads \[1, 1, 1, 1\], padding 0"),
+        ({"pads": (0, 0, 0, 0)}, "padding instead where they are equal"),
+        (
+            {"pads": (0, 0, 1, 1), "padding": 1},
+            "and ceil_mode False; expected pads alone",
+        ),
+        ({"pads": (0, 0, 1, 1), "ceil_mode": True}, "ceil_mode True; expected pads alone"),
+        ({"pads": (0, 0, 1, 3)}, "expected none, or 4 integers from 0 to 2"),
+    ],
+)
+def test_pads_that_a_pool_cannot_have_are_refused(fields, found):
+    for kind in (MaxPool2d, AvgPool2d):
+        with pytest.raises(InvalidArchitecture, match=found):
+            kind(3, 2, **fields)
+
+
+def test_pads_larger_than_half_a_window_may_be_equal():
+    assert MaxPool2d(3, 1, pads=(2, 2, 2, 2)).output_shape([(1, 4, 4)]) == (1, 6, 6)
 
 
 def test_padding_that_is_not_there_cannot_be_counted():

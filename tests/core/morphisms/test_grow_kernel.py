@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
 from core.graph.forward import forward
-from core.layers import Conv2d
+from core.graph.node import Node
+from core.layers import Conv2d, Dense, DepthwiseConv2d, Flatten, Input, Output, ReLU
 from core.morphisms import TransferRequest
 from core.morphisms.grow_kernel import GrowKernel
 from core.protocol.contracts import Bounds
@@ -25,6 +27,20 @@ def test_kernels_grow_at_any_stride(node_id):
     assert not moved[node_id]["weight"][:, :, :2].any()
     np.testing.assert_allclose(
         forward(child, moved, x), forward(NETWORK, weights, x), rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("layer", [Conv2d(4, pads=(0, 2, 1, 0)), DepthwiseConv2d(pads=(0,) * 4)])
+def test_pads_grow_with_the_kernel(layer):
+    layers = [Input((3, 6, 5)), layer, ReLU(), Flatten(), Dense(3), Output()]
+    nodes = [Node(i, one, (i - 1,) if i else ()) for i, one in enumerate(layers)]
+    network, rng = Architecture(tuple(nodes)), np.random.default_rng(0)
+    weights, x = random_weights(network, rng), random_inputs(network, rng)
+    child = GrowKernel(1).apply(network)
+    moved = GrowKernel(1).transfer(TransferRequest(network, weights, rng))
+    assert child.node(1).layer.pads == tuple(pad + 1 for pad in layer.pads)
+    np.testing.assert_allclose(
+        forward(child, moved, x), forward(network, weights, x), rtol=1e-10, atol=1e-10
     )
 
 

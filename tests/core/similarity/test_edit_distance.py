@@ -65,9 +65,20 @@ def layer_cost(one: AbstractLayer, other: AbstractLayer) -> float:
     costs, more = [], []
     for field in dataclasses.fields(one):
         pair = [getattr(layer, field.name) for layer in (one, other)]
-        cost = 1 - min(pair) / max(pair) if max(pair) else 0.0
+        cost = pads_cost(*pair) if field.name == "pads" else number_cost(*pair)
         (more if field.name in one.optional else costs).append(cost)
     return min(1.0, float(np.mean(costs or [0.0])) + sum(more) / (len(costs) + 1))
+
+
+def number_cost(x: float, y: float) -> float:
+    return 1 - min(x, y) / max(x, y) if x or y else 0.0
+
+
+def pads_cost(x: tuple[int, ...], y: tuple[int, ...]) -> float:
+    """The mean over all ends, of one more than the padding there; 1 where only one has pads."""
+    if not x or not y:
+        return float(x != y)
+    return float(np.mean([number_cost(a + 1, b + 1) for a, b in zip(x, y, strict=True)]))
 
 
 def naive_layers(a: list[AbstractLayer], b: list[AbstractLayer]) -> float:
@@ -160,7 +171,11 @@ def test_a_layer_may_stay_unassigned_on_both_sides():
 def changes(layer: AbstractLayer, field: str) -> list[AbstractLayer]:
     """The layer with other values of one field, those that it accepts."""
     value, found = getattr(layer, field), []
-    for other in (not value, value / 2, value + 1, value + 2, 2 * value + 1):
+    if isinstance(value, tuple):
+        others = [(), value[::-1], tuple(one + 1 for one in value)] if value else []
+    else:
+        others = [not value, value / 2, value + 1, value + 2, 2 * value + 1]
+    for other in others:
         try:
             found.append(dataclasses.replace(layer, **{field: other}))
         except InvalidArchitecture:
@@ -215,6 +230,16 @@ def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
         (around((2, 8, 8), Conv2d(4, 3, 1)), around((2, 8, 8), Conv2d(8, 3, 2)), 1 / 3),
         (around((2, 8, 8), Conv2d(4)), around((2, 8, 8), Conv2d(4, bias=False)), 1 / 4),
         (around((2, 8, 8), MaxPool2d(3, 1)), around((2, 8, 8), MaxPool2d(3, 1, 1)), 1 / 3),
+        (
+            around((2, 8, 8), Conv2d(4, 3, 2)),
+            around((2, 8, 8), Conv2d(4, 3, 2, pads=(0, 0, 1, 1))),
+            1 / 4,
+        ),
+        (
+            around((2, 8, 8), Conv2d(4, 3, 2, pads=(0, 0, 2, 1))),
+            around((2, 8, 8), Conv2d(4, 3, 2, pads=(0, 0, 1, 1))),
+            1 / 4 * 1 / 4 * 1 / 3,
+        ),
         (around((2, 8, 8), ReLU()), around((2, 8, 8), ReLU6()), 1),
         (around((2, 8, 8), Zero(2)), around((2, 8, 8), Zero(4)), 1 / 2),
     ],

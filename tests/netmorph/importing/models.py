@@ -282,6 +282,73 @@ def incomplete_signals() -> nn.Module:
     )
 
 
+class Same(nn.Module):
+    """The padding of TensorFlow around a layer: the sides are divided by its stride, rounded up."""
+
+    def __init__(self, layer: nn.Module, size: int, stride: int, filling: float = 0.0) -> None:
+        super().__init__()
+        self.layer, self.size, self.stride, self.filling = layer, size, stride, filling
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for side in map(int, reversed(x.shape[2:])):
+            total = max(0, (-(-side // self.stride) - 1) * self.stride + self.size - side)
+            pads += [total // 2, total - total // 2]
+        return self.layer(nn.functional.pad(x, pads, value=self.filling))
+
+
+def same_conv(inputs: int, filters: int, size: int, stride: int, groups: int = 1) -> nn.Module:
+    return Same(nn.Conv2d(inputs, filters, size, stride, groups=groups), size, stride)
+
+
+def tensorflow_mobilenet() -> nn.Module:
+    """With strides that pad even sides at the end alone, and gates as in EfficientNet."""
+    return nn.Sequential(
+        *(same_conv(3, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU6()),
+        *(same_conv(4, 4, 3, 2, groups=4), nn.SiLU(), Excited(4, nn.Sigmoid())),
+        *(nn.Conv2d(4, 6, 1), nn.ReLU6(), same_conv(6, 6, 5, 2, groups=6), nn.ReLU6()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)),
+    )
+
+
+def keras_resnet() -> nn.Module:
+    """Zeros before a convolution and a max pool without padding, as in the ResNets of Keras."""
+    return nn.Sequential(
+        *(nn.ZeroPad2d(3), nn.Conv2d(3, 6, 7, 2), nn.BatchNorm2d(6), nn.ReLU()),
+        *(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2), Block(6, 6, 1)),
+        *(nn.Flatten(), nn.Linear(96, 5)),
+    )
+
+
+def ends() -> nn.Module:
+    """Pools that are padded at one end of each axis or of one axis, of values below zero, too."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3), Same(nn.MaxPool2d(3, 2), 3, 2, -torch.inf)),
+        *(nn.Conv2d(4, 4, 3, padding=1), Same(nn.MaxPool2d(2, 1), 2, 1, -torch.inf)),
+        *(nn.ZeroPad2d((0, 1, 2, 0)), nn.AvgPool2d(3, 2, count_include_pad=False)),
+        *(nn.ZeroPad2d((1, 0, 0, 0)), nn.Conv2d(4, 6, 2), nn.Sigmoid()),
+        *(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 2), nn.Flatten(), nn.Linear(24, 5)),
+    )
+
+
+def ends_of_signals() -> nn.Module:
+    """A causal convolution (van den Oord et al. 2016), and pools that are padded at one end."""
+    return nn.Sequential(
+        *(nn.ConstantPad1d((4, 0), 0.0), nn.Conv1d(3, 6, 3, dilation=2), nn.ReLU()),
+        *(nn.ConstantPad1d((0, 1), 0.0), nn.MaxPool1d(2, 1)),
+        *(nn.ConstantPad1d((2, 0), 0.0), nn.AvgPool1d(3, 2), nn.Flatten(), nn.Linear(126, 5)),
+    )
+
+
+def valid_gates() -> nn.Module:
+    """Convolutions without padding before gates, and incomplete windows behind them."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3), nn.SiLU(), Excited(6, nn.Sigmoid())),
+        *(nn.Conv2d(6, 6, 3, 2, groups=6), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
+        *(nn.Flatten(), nn.Linear(54, 5)),
+    )
+
+
 IMAGE, SIGNAL, VECTOR = (3, 16, 16), (3, 42), (7,)
 MODELS = {
     "resnet": (resnet, IMAGE),
@@ -302,6 +369,11 @@ MODELS = {
     "googlenet": (googlenet, (3, 32, 28)),
     "incomplete means": (incomplete_means, IMAGE),
     "incomplete signals": (incomplete_signals, SIGNAL),
+    "tensorflow mobilenet": (tensorflow_mobilenet, (3, 20, 19)),
+    "keras resnet": (keras_resnet, IMAGE),
+    "ends": (ends, IMAGE),
+    "ends of signals": (ends_of_signals, SIGNAL),
+    "valid gates": (valid_gates, IMAGE),
 }
 
 

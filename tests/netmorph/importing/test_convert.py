@@ -18,10 +18,11 @@ from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.given_network import check_limits, read_weights
 from core.graph.weights import Weights
+from core.layers import AvgPool2d, Conv2d, MaxPool2d
 from netmorph.errors import UnreadableNetwork, UnsupportedOperation
 from netmorph.importing.files import ImportedNetwork, read
 from netmorph.importing.preparation import Preparation
-from tests.netmorph.importing.models import MODELS, Excited, export, trained
+from tests.netmorph.importing.models import MODELS, Same, export, trained
 
 TOLERANCE = 1e-5
 
@@ -193,26 +194,27 @@ sides = st.integers(5, 12)
     dilation=st.integers(1, 2),
     pool=st.tuples(
         st.sampled_from(["MaxPool", "AveragePool"]),
-        *(st.integers(1, 3), st.integers(1, 3), st.integers(0, 1)),
+        *(st.integers(1, 3), st.integers(1, 3), st.tuples(*[st.integers(0, 2)] * 4)),
     ),
     ceil=st.booleans(),
     include=st.booleans(),
 )
-def test_any_window_keeps_its_function_or_is_refused(
+def test_any_window_keeps_its_function(
     tmp_path_factory, sides, kernel, stride, pads, dilation, pool, ceil, include
 ):
-    """Two convolutions and a pool with any windows, so that frames meet frames."""
-    kind, size, pool_stride, padding = pool
-    for side, span, before, after in zip(sides, kernel, pads[:2], pads[2:], strict=True):
-        length = (side + before + after - (span - 1) * dilation - 1) // stride + 1
-        assume(length - 1 >= size)
+    """Two convolutions and a pool with any windows; one kind of mean is no layer of ours."""
+    kind, size, pool_stride, pool_pads = pool
+    pool_pads = [min(pad, size - 1) for pad in pool_pads]
+    ends = zip(pads[:2], pads[2:], pool_pads[:2], pool_pads[2:], strict=True)
+    for side, span, (before, after, first, last) in zip(sides, kernel, ends, strict=True):
+        length = (side + before + after - (span - 1) * dilation - 1) // stride
+        assume(length >= size)
         # onnx infers one window more than onnxruntime computes where a last one has no values
-        free = length - 1 + 2 * min(padding, size // 2) - size
-        last = -(-free // pool_stride) * pool_stride
-        assume(not ceil or last < length - 1 + min(padding, size // 2))
+        free = length + first + last - size
+        assume(not ceil or -(-free // pool_stride) * pool_stride < length + first)
     a = {"strides": [stride] * 2, "pads": list(pads), "dilations": [dilation] * 2}
     of_pool = {"kernel_shape": [size] * 2, "strides": [pool_stride] * 2, "ceil_mode": int(ceil)}
-    of_pool["pads"] = [min(padding, size // 2)] * 4
+    of_pool["pads"] = pool_pads
     if kind == "AveragePool":
         of_pool["count_include_pad"] = int(include)
     nodes = [
@@ -232,11 +234,55 @@ def test_any_window_keeps_its_function_or_is_refused(
     nodes[-1].output[0] = "d"
     path = file_of(folder / "m.onnx", [*nodes, *more], constants | values, (2, *sides))
     expected = of_file(path, x)
+    refusal = ""
     try:
         network = read(path)
-    except UnsupportedOperation:
+    except UnsupportedOperation as error:
+        refusal = str(error)
+    if refusal:
+        assert (include, ceil, len(set(pool_pads)) > 1) == (True, True, True)
+        assert "counts zeros around its input and has incomplete windows" in refusal
         return
     assert np.abs(ours(network, x) - expected).max() <= TOLERANCE * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("padding", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool", "AveragePool"])
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (2, 1), (2, 2), (4, 3)])
+def test_padding_by_name_keeps_the_function(kind, padding, size, stride, tmp_path):
+    a = {"kernel_shape": [size] * 2, "strides": [stride] * 2, "auto_pad": padding}
+    counted = {"count_include_pad": 1} if kind == "AveragePool" and stride == 2 else {}
+    kernels = ["w"] if kind == "Conv" else []
+    nodes = [helper.make_node(kind, ["x", *kernels], ["c"], **a, **counted)]
+    fits = padding == "VALID"
+    sides = [(side - size) // stride + 1 if fits else -(-side // stride) for side in (9, 8)]
+    more, values = ending("c", 2 * sides[0] * sides[1])
+    constants = values | {"w": normal(2, 2, size, size)}
+    path = file_of(tmp_path / "m.onnx", [*nodes, *more], constants)
+    network = assert_same_function(path, (2, 9, 8))
+    layer = architecture_of(network)[0].node(2).layer
+    assert getattr(layer, "kernel", size) in (size, size + 1)  # an even one grows by one
+
+
+def test_padding_at_one_end_costs_no_larger_kernel(tmp_path):
+    """As of TensorFlow: strides of 2 on even sides."""
+    model = trained(lambda: torch.nn.Sequential(Same(torch.nn.Conv2d(2, 3, 3, 2), 3, 2)))
+    model.append(torch.nn.Flatten()).append(torch.nn.Linear(48, 3))
+    path = export(model.eval(), (2, 8, 8), tmp_path / "m.onnx")
+    network = assert_same_function(path, (2, 8, 8))
+    assert architecture_of(network)[0].node(2).layer == Conv2d(3, 3, 2, pads=(0, 0, 1, 1))
+    assert network.parameters == 2 * 2 + sum(one.numel() for one in model.parameters())
+
+
+def test_incomplete_windows_stay_a_field_of_the_pool(tmp_path):
+    """The padding of TensorFlow at the end of even sides is the same as torch's ceil_mode."""
+    for kind, layer in (("MaxPool", MaxPool2d), ("AveragePool", AvgPool2d)):
+        same = {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
+        more, values = ending("c", 2 * 4 * 4)
+        nodes = [helper.make_node(kind, ["x"], ["c"], **same), *more]
+        path = file_of(tmp_path / "m.onnx", nodes, values, (2, 8, 8))
+        network = assert_same_function(path, (2, 8, 8))
+        assert architecture_of(network)[0].node(2).layer == layer(3, 2, ceil_mode=True)
 
 
 @pytest.mark.parametrize("kind", ["Add", "Sub", "Mul", "Div"])
@@ -271,15 +317,15 @@ def test_a_bias_is_not_merged_where_another_operation_reads_the_layer(tmp_path):
     assert_same_function(file_of(tmp_path / "m.onnx", [*nodes, *more], constants), (2, 9, 8))
 
 
-def test_gates_in_a_frame_are_refused_with_the_reason(tmp_path):
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Excited(4, torch.nn.Sigmoid()))
-    path = export(model.eval(), (3, 9, 9), tmp_path / "m.onnx")
-    with pytest.raises(UnsupportedOperation, match=r"Mul.*expected padding that keeps the sides"):
-        read(path)
-
-
 def make(kind: str, **attributes: object) -> list:
     return [helper.make_node(kind, ["x"], ["c"], name="the one", **attributes)]
+
+
+def padded(count: int, kind: str, *, filling: str = "", **attributes: object) -> list:
+    """An operation behind a Pad before the first axis and after the second."""
+    sizes = {"kernel_shape": [3, 3]} if "Pool" in kind else {}
+    pad = helper.make_node("Pad", ["x", f"pads{count}", *filter(None, [filling])], ["p"])
+    return [pad, helper.make_node(kind, ["p"], ["c"], name="the one", **sizes, **attributes)]
 
 
 @pytest.mark.parametrize(
@@ -300,6 +346,13 @@ def make(kind: str, **attributes: object) -> list:
         (make("Clip", min=0.0, max=1.0), "from 0.0 to 1.0; expected from 0 to 6"),
         (make("MaxPool", kernel_shape=[2, 3]), "no layer of ours with windows of size 2 × 3"),
         (make("MaxPool", kernel_shape=[2, 2], strides=[1, 2]), "equal strides"),
+        (make("MaxPool", kernel_shape=[2, 2], pads=[0, 0, 2, 0]), "a value of the input in each"),
+        (padded(2, "MaxPool"), "expected a Relu before the Pad, or the padding in the pool"),
+        (padded(1, "MaxPool", filling="one"), "adds 1; expected zeros, or -inf before a MaxPool"),
+        (padded(1, "AveragePool", pads=[1] * 4), "expected one of both"),
+        (padded(1, "AveragePool", filling="least"), "adds other numbers than zeros"),
+        (padded(1, "Relu"), "expected a Conv or a pool behind a Pad"),
+        (padded(1, "ReduceMean", axes=[2, 3]), "expected a Conv or a pool behind a Pad"),
         (make("ReduceMean", axes=[1]), "expected all spatial axes"),
         (make("Softmax"), "expected the classes, at the end"),
         (make("Cast", to=6), "cast to float32"),
@@ -311,7 +364,9 @@ def make(kind: str, **attributes: object) -> list:
 )
 def test_an_operation_that_cannot_be_taken_is_named(nodes, words, tmp_path):
     more, values = ending("c", 144)
-    values["map"] = np.ones((9, 8), np.float32)
+    values |= {"map": np.ones((9, 8), np.float32), "one": np.ones((), np.float32)}
+    values |= {"least": np.array(-np.inf, np.float32)}
+    values |= {f"pads{n}": np.array([0, 0, n, 0, 0, 0, 0, n]) for n in (1, 2)}
     if nodes[0].op_type == "Clip":
         del nodes[0].attribute[:]
         values |= {"least": np.array(0.0, np.float32), "most": np.array(1.0, np.float32)}

@@ -429,16 +429,6 @@ def test_a_mean_that_counts_unequal_padding_in_incomplete_windows_is_refused(tmp
         read(save_program(program_of(pool, SHAPE), tmp_path / "m.pt2"))
 
 
-def test_an_incomplete_window_behind_a_convolution_without_padding_is_refused(tmp_path):
-    """The convolution has 8 values along an axis, ours more; the last window would read one."""
-    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Flatten())
-    model.append(nn.Linear(4 * 4 * 4, 3))
-    path = save_program(program_of(model.eval(), (2, 10, 10)), tmp_path / "m.pt2")
-    message = r"end beyond the values of an earlier convolution .*expected padding of half the kern"
-    with pytest.raises(UnsupportedOperation, match=message):
-        read(path)
-
-
 def test_each_kind_of_operation_that_cannot_be_taken_has_its_nearest(tmp_path):
     """As in ConvNeXt: a LayerNorm over the channels, which stand last."""
     model = Made(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (4,)))

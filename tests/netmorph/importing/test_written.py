@@ -53,6 +53,13 @@ def test_a_few_lines_are_an_architecture(name, text, tmp_path):
     assert found.output_shape == (10,)
 
 
+def test_pads_are_a_list(tmp_path):
+    lines = "[conv2d: {filters: 4, stride: 2, pads: [0, 0, 1, 1]}, flatten, dense: 3]"
+    (tmp_path / "mine.yaml").write_text(f"input: [1, 8, 8]\nlayers: {lines}")
+    found = architecture(tmp_path / "mine.yaml")
+    assert found.node(1).layer == Conv2d(4, 3, 2, pads=(0, 0, 1, 1))
+
+
 def test_what_may_be_left_out_is_what_layers_have_by_default():
     def declared(kind: str) -> dict[str, object]:
         cls: type[AbstractLayer] = LAYERS[kind]
@@ -92,6 +99,8 @@ HUGE = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         ("input: [4]\nlayers: [relu: 3]", "layer 1 is relu: 3; expected relu alone"),
         ("input: [4]\nlayers: [relu: [x]]", "layer 1 is relu: list; expected relu alone"),
         ("input: [4]\nlayers: [dense: {units: [3]}]", "has 'units' list; expected a number"),
+        ("input: [4]\nlayers: [conv2d: {pads: [1.5]}]", "'pads' list; expected a list of integers"),
+        ("input: [4]\nlayers: [conv2d: {pads: 3}]", "'pads' 3; expected a list of integers"),
         ("input: [4]\nlayers: [dense: {units: .nan}]", "is no architecture: Out of range"),
         ("input: [4]\nlayers: [dense: {1: 3}]", "layer 1 has 1 3; expected a number"),
         ("input: [4]\nlayers: [relu, add: [relu, tanh]]", "reads 'tanh'; expected .*: input, relu"),

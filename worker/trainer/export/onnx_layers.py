@@ -59,13 +59,14 @@ def _depthwise(graph: OnnxGraph, call: LayerCall) -> str:
 
 def _convolved(graph: OnnxGraph, call: LayerCall, groups: int) -> str:
     layer, axes = call.layer, call.spatial_axes
+    before, after = zip(*layer.ends, strict=True)
     return graph.operator(
         "Conv",
         *call.inputs,
         *(call.parameters[name] for name in ("weight", "bias") if name in call.parameters),
         kernel_shape=[layer.kernel] * axes,
         strides=[layer.stride] * axes,
-        pads=[layer.kernel // 2] * (2 * axes),
+        pads=[*before, *after],
         group=groups,
     )
 
@@ -116,7 +117,7 @@ def _gate(graph: OnnxGraph, call: LayerCall) -> str:
 def _pool(kind: str) -> Writer:
     def write(graph: OnnxGraph, call: LayerCall) -> str:
         layer, axes = call.layer, call.spatial_axes
-        before, after = zip(*layer.pads(call.shapes[0][1:]), strict=True)
+        before, after = zip(*layer.completing_ends(call.shapes[0][1:]), strict=True)
         (x,) = call.inputs
         counted = {"count_include_pad": 1} if getattr(layer, "count_include_pad", False) else {}
         if counted and layer.ceil_mode:  # runtimes disagree on what counts: zeros of the input do

@@ -117,21 +117,32 @@ def _sum(inputs: list[Tensor]) -> Tensor:
     return total
 
 
+def _padded(x: Tensor, layer: Layer, value: float = 0.0) -> Tensor:
+    """The values with the pads of a layer: those before each axis, then those after."""
+    pads = layer.get("pads", ())
+    axes = len(pads) // 2
+    ends = [pads[at] for axis in reversed(range(axes)) for at in (axis, axes + axis)]
+    return functional.pad(x, ends, value=value) if ends else x
+
+
 def _convolved(function: Callable[..., Tensor], depthwise: bool) -> Kind:
-    """A convolution padded by half its kernel; a depthwise one has a group for each channel."""
+    """A convolution padded by half its kernel, unless it has pads.
+
+    A depthwise one has a group for each channel.
+    """
     return lambda layer, p, x: function(
-        x[0],
+        _padded(x[0], layer),
         p["weight"],
         p.get("bias"),
         layer["stride"],
-        layer["kernel"] // 2,
+        0 if "pads" in layer else layer["kernel"] // 2,
         groups=x[0].shape[1] if depthwise else 1,
     )
 
 
 def _max_pooled(function: Callable[..., Tensor]) -> Kind:
     return lambda layer, p, x: function(
-        x[0],
+        _padded(x[0], layer, -np.inf),
         layer["size"],
         layer["stride"],
         layer.get("padding", 0),
@@ -140,14 +151,22 @@ def _max_pooled(function: Callable[..., Tensor]) -> Kind:
 
 
 def _avg_pooled(function: Callable[..., Tensor]) -> Kind:
-    return lambda layer, p, x: function(
-        x[0],
-        layer["size"],
-        layer["stride"],
-        layer.get("padding", 0),
-        ceil_mode=layer.get("ceil_mode", False),
-        count_include_pad=layer.get("count_include_pad", False),
-    )
+    def mean(layer: Layer, x: Tensor) -> Tensor:
+        return function(
+            _padded(x, layer),
+            layer["size"],
+            layer["stride"],
+            layer.get("padding", 0),
+            ceil_mode=layer.get("ceil_mode", False),
+            count_include_pad=layer.get("count_include_pad", False),
+        )
+
+    def pooled(layer: Layer, p: Parameters, x: list[Tensor]) -> Tensor:
+        if "pads" not in layer or layer.get("count_include_pad"):
+            return mean(layer, x[0])
+        return mean(layer, x[0]) / mean(layer, x[0].new_ones((1, 1, *x[0].shape[2:])))
+
+    return pooled
 
 
 def _zeros(x: Tensor, stride: int) -> Tensor:
