@@ -26,7 +26,7 @@ PRIOR_WEIGHT = 2.0  # of the prior exponent, in squared nats of training
 MOST_EXPONENT = 0.6
 LOSS_NOISE = 0.5  # standard error of the log loss, in those of the log error
 SPREAD = 0.08  # standard deviation of exponents between networks
-CHANGE = 0.03  # of log loss, that other training choices than the usual ones must gain
+CHANGE = 0.03  # of log loss, that other training choices than the usual ones must gain at least
 _LEAST_ERROR = 1e-4
 
 
@@ -75,11 +75,16 @@ def ranked_by_forecast(
     )
     if not forecasts:
         return []
-    limit = forecasts[0].log_error + forecasts[0].noise
-    contenders = [replace(one, is_contender=True) for one in forecasts if one.log_error <= limit]
+    best = forecasts[0]
+    contenders = [replace(one, is_contender=True) for one in forecasts if _is_near(one, best)]
     if all(one.log_loss is not None for one in contenders):
         contenders.sort(key=lambda one: (one.log_loss or 0.0, one.trial.number))
-    return contenders + [one for one in forecasts if one.log_error > limit]
+    return contenders + [one for one in forecasts if not _is_near(one, best)]
+
+
+def _is_near(one: Forecast, best: Forecast) -> bool:
+    """Whether the difference of two errors is within its standard error."""
+    return one.log_error - best.log_error <= math.hypot(one.noise, best.noise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +171,16 @@ def _forecast(trial: PastTrial, of_error: float, of_loss: float) -> Forecast:
     )
 
 
+def required_gain(trial: PastTrial) -> float:
+    """The gain in log loss required of a trial with other training choices than the usual ones.
+
+    These are well tried, so the gain must be more than noise, of which few examples have much.
+    """
+    return max(CHANGE, LOSS_NOISE * _noise(trial))
+
+
 def _handicap(trial: PastTrial) -> float:
-    """The gain in log loss required of unusual training choices: the usual ones are well tried."""
-    return 0.0 if trial.choices == USUAL else CHANGE
+    return 0.0 if trial.choices == USUAL else required_gain(trial)
 
 
 def _noise(trial: PastTrial) -> float:

@@ -9,9 +9,10 @@ alternative is tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import exp
 
 from core.protocol.contracts import TrainingChoices
-from core.search.choice import CHANGE
+from core.search.choice import required_gain
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import changed
 from core.search.race import chosen
@@ -56,7 +57,9 @@ def _combined(
     if limit is None or any(trial.is_pending for trial in found.values()):
         return
     better = [
-        one for one, loss in losses.items() if loss is not None and loss < (1 - CHANGE) * limit
+        one
+        for one, loss in losses.items()
+        if loss is not None and loss < limit * exp(-required_gain(found[one]))
     ]
     if len(better) > 1:
         better.sort(key=lambda one: losses[one] or 0.0, reverse=True)  # the best one's count

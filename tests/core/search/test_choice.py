@@ -129,6 +129,14 @@ def test_of_values_that_noise_could_explain_the_lowest_loss_wins():
     assert [one.trial.number for one in ranked_by_forecast(trials)] == [1, 0, 2]
 
 
+def test_values_are_told_apart_by_the_standard_error_of_their_difference():
+    best = trial(0, value=0.90, value_std=0.02, validation_loss=0.4)
+    near = trial(1, value=0.875, value_std=0.02, validation_loss=0.3)  # 1.25 × 0.02 behind
+    far = dataclasses.replace(near, value=0.86)
+    assert winner(seen(best, near)).number == 1
+    assert winner(seen(best, far)).number == 0
+
+
 def test_a_trial_that_was_continued_does_not_win_in_place_of_its_continuation():
     trials = seen(
         trial(0, value=0.90, value_std=0.02, validation_loss=0.2),

@@ -93,6 +93,16 @@ def test_a_choice_that_gained_wins_and_one_that_gained_too_little_does_not():
     assert chosen([root, usual, hardly]) == usual
 
 
+@pytest.mark.parametrize(("noise", "wins"), [(0.004, True), (0.03, False)])
+def test_a_choice_must_gain_more_than_the_noise_of_its_loss(noise, wins):
+    root = trial(0, share=0.05, value_std=noise)
+    usual = trial(1, root, value_std=noise, validation_loss=0.40)
+    warped = trial(2, root, choices=WARP, value_std=noise, validation_loss=0.38)
+    assert (chosen([root, usual, warped]) == warped) == wins
+    mixed = trial(3, root, choices=MIX, value_std=noise, validation_loss=0.38)
+    assert bool(compared([root, usual, warped, mixed], (WARP, MIX), 3)) == wins
+
+
 @pytest.mark.parametrize("control", [None, TrialStatus.RUNNING, TrialStatus.FAILED])
 def test_a_change_does_not_win_before_it_was_compared(control):
     """It is better than what it went on from, as any training would be."""
