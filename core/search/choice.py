@@ -174,9 +174,10 @@ def _forecast(trial: PastTrial, of_error: float, of_loss: float) -> Forecast:
 def required_gain(trial: PastTrial) -> float:
     """The gain in log loss required of a trial with other training choices than the usual ones.
 
-    These are well tried, so the gain must be more than noise, of which few examples have much.
+    These are well tried, and several changes are compared with them, so the gain must be twice the
+    standard error of the log loss, which is large where the validation examples are few.
     """
-    return max(CHANGE, LOSS_NOISE * _noise(trial))
+    return max(CHANGE, 2 * LOSS_NOISE * _noise(trial))
 
 
 def _handicap(trial: PastTrial) -> float:
