@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from api.builtins import BUILTINS
-from api.imports import dataset_for, import_builtin, import_file
+from api.imports import Progress, dataset_for, import_builtin, import_file
 from api.store import datasets
 from core.data.formats import ReadOptions
 from core.errors import InvalidDataset, UnknownKind
@@ -146,7 +146,7 @@ def test_the_steps_of_an_import_say_how_far_it_is(world: Any, storage: Storage) 
             archive.writestr(f"{'ab'[index % 2]}/{index}.txt", f"word {index}")
     steps: list[str] = []
 
-    import_file(world.sessions, storage, world.caller(), "mine", texts, on_step=steps.append)
+    import_file(world.sessions, storage, world.caller(), "mine", texts, progress=Progress(steps.append))
 
     assert steps == [
         "reading the file",
