@@ -146,7 +146,9 @@ def test_the_steps_of_an_import_say_how_far_it_is(world: Any, storage: Storage) 
             archive.writestr(f"{'ab'[index % 2]}/{index}.txt", f"word {index}")
     steps: list[str] = []
 
-    import_file(world.sessions, storage, world.caller(), "mine", texts, progress=Progress(steps.append))
+    import_file(
+        world.sessions, storage, world.caller(), "mine", texts, progress=Progress(steps.append)
+    )
 
     assert steps == [
         "reading the file",

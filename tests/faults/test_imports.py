@@ -74,7 +74,7 @@ def test_ctrl_c_of_an_upload_cancels_its_import_and_leaves_no_file(
         env=clean_environment(),
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs of a shell ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's job ignores it
     ) as process:
         service.wait_until(lambda: newest().get("id") != last or process.poll() is not None)
         for _ in range(3):  # until the command, too, has its answer
