@@ -22,7 +22,7 @@ from core.layers.abstract import (
     spatial_sides,
 )
 from core.layers.initial_weights import he_normal
-from core.layers.pooling import AbstractPool, strided_pool, windowed_pool
+from core.layers.pooling import AbstractPool, windowed_pool
 from core.layers.windows import (
     Ends,
     check_kernel_pads,
@@ -92,9 +92,5 @@ class AbstractDepthwise(AbstractLayer):
         return 2 * prod(self.output_shape(inputs)) * window_size(self.kernel, self.spatial_axes)
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        sides = inputs[0][1:]
-        if not self.pads:
-            return strided_pool(self.pool, sides, self.stride)
-        if self.output_shape(inputs)[1:] == sides:
-            return None
-        return windowed_pool(self.pool, self.kernel, self.stride, self.pads)
+        sides, outputs = inputs[0][1:], self.output_shape(inputs)[1:]
+        return windowed_pool(self.pool, sides, outputs, self.kernel, self.pads, stride=self.stride)

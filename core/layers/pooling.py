@@ -191,9 +191,22 @@ class AbstractGlobalAvgPool(AbstractLayer):
 
 
 def windowed_pool(
-    pool: type[AbstractPool], size: int, stride: int, pads: tuple[int, ...]
-) -> AbstractPool:
-    """The pool with the windows of a convolution that has these pads."""
+    pool: type[AbstractPool],
+    sides: Shape,
+    outputs: Shape,
+    size: int,
+    pads: tuple[int, ...],
+    *,
+    stride: int,
+) -> AbstractLayer | None:
+    """The average pool that makes these outputs of the sides as a convolution with pads does.
+
+    None where the sides stay.
+    """
+    if not pads:
+        return strided_pool(pool, sides, stride)
+    if outputs == sides:
+        return None
     if len(set(pads)) == 1 and pads[0] <= size // 2:
         return pool(size, stride, pads[0])
     return pool(size, stride, pads=pads)

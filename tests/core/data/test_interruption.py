@@ -55,7 +55,7 @@ def table() -> bytes:
 FILES = {
     "npz": npz(),
     "images": zipped(picture, "png"),
-    "texts": zipped(lambda n: f"so many words {n} and more words".encode(), "txt"),
+    "texts": zipped(lambda n: f"word {n} and more words".encode(), "txt"),
     "csv": CSV,
     "packed": gzip.compress(CSV),
     "parquet": table(),
