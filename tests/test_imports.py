@@ -20,7 +20,7 @@ def modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import api.app", {"torch", "worker", "netmorph", "numba"}),
+        ("import api.app", {"torch", "worker", "netmorph", "numba", "httpx"}),
         ("import api.controller.suggestions", {"torch", "sqlalchemy", "psycopg", "fastapi"}),
         ("import api.commands", {"sqlalchemy", "pydantic", "httpx"}),  # for quick health checks
         ("import worker.__main__", {"celery", "httpx"}),
