@@ -40,6 +40,9 @@ search: setup  ## Search, train and export a network for the digits data set
 up: setup  ## Run the service on this machine until Ctrl-C
 	$(BIN)/netmorph up --data-dir $(DATA_DIR)
 
+# Tests start many processes: they keep what they compile of our modules, whatever the shell says.
+test slow faults: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.dev-ready  ## Run the tests on private PostgreSQL and Valkey servers
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_OPTIONS)
 

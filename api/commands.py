@@ -1,4 +1,10 @@
-"""The commands of the API image: migrate, serve, healthcheck, load."""
+"""The commands of the API image: migrate, serve, healthcheck, load.
+
+Each command imports what it needs when it runs. A health check runs every few seconds: with all
+imports of the service it would take a second of a processor each time.
+"""
+
+# ruff: noqa: PLC0415
 
 import argparse
 import contextlib
@@ -6,30 +12,25 @@ import json
 import socket
 import sys
 from dataclasses import fields
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 
-import httpx
-import uvicorn
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-
-from api import db
-from api.edge import logs
-from api.edge.changes import Changes
 from api.load.options import QUICK, Load
-from api.settings import DatabaseSettings, Settings
-from core.protocol import tracing
 from core.protocol.startup import uncollected
 
 _LEAST_KEY = 20  # characters
 _START_FAILED = 3  # exit status, as uvicorn's own
+_ANSWER_SECONDS = 4.0  # for an answer to a health check
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit status."""
     options = _parser().parse_args(arguments)
-    commands = {
-        "migrate": _migrate, "serve": _serve, "healthcheck": _healthcheck, "load": _load
-    }  # fmt: skip
+    if options.command == "healthcheck":
+        return _healthcheck(options)
+    from pydantic import ValidationError
+
+    commands = {"migrate": _migrate, "serve": _serve, "load": _load}
     try:
         return commands[options.command](options)
     except ValidationError as error:
@@ -51,13 +52,28 @@ def _parser() -> argparse.ArgumentParser:
         kind = type(field.default)
         load.add_argument(f"--{field.name}", type=kind, default=field.default)
     serve.add_argument("--fd", type=int, help="descriptor of a socket that listens already")
+    serve.add_argument("--migrate", action="store_true", help="first do what `migrate` does")
     return parser
 
 
 def _migrate(_: argparse.Namespace) -> int:
     """Bring the schema up to date."""
+    with uncollected():
+        from sqlalchemy.exc import DBAPIError
+
+        from api import db
+        from api.settings import DatabaseSettings
+
+    url = DatabaseSettings().database_url
     try:
-        db.migrate(DatabaseSettings().database_url)
+        found, newest = db.revisions(url)
+        if found is not None and found > newest:
+            return _refuse(
+                f"the database cannot be migrated: its schema is at revision {found}, which a "
+                f"newer version has made; expected {newest} at most"
+            )
+        if found != newest:
+            db.migrate(url)
     except DBAPIError as error:
         return _refuse(f"the database cannot be migrated: {error.orig}")
     return 0
@@ -65,19 +81,26 @@ def _migrate(_: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     """Serve until a signal; refused while a key is empty or the schema is old."""
+    from api.settings import Settings
+
     settings = Settings()
     for name in ("admin_key", "worker_key"):
         if fault := _key_fault(getattr(settings, name).get_secret_value()):
             return _refuse(f"NETMORPH_{name.upper()} {fault}")
-    if (problem := _schema_problem(settings)) is not None:
+    if options.migrate and (status := _migrate(options)):
+        return status
+    if (problem := _schema_problem(settings.database_url)) is not None:
         return _refuse(problem)
-    logs.set_up(settings.log_format, settings.log_level)
-    tracing.set_up("netmorph-api")
     with uncollected():
-        # Not above: migrations and health checks must not wait for the imports of the app.
-        from api.app import create_app  # noqa: PLC0415
-        from api.edge.server import server_options  # noqa: PLC0415
+        import uvicorn
 
+        from api.app import create_app
+        from api.edge import logs
+        from api.edge.server import Server, server_options
+        from core.protocol import tracing
+
+        logs.set_up(settings.log_format, settings.log_level)
+        tracing.set_up("netmorph-api")
         app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -87,7 +110,7 @@ def _serve(options: argparse.Namespace) -> int:
         timeout_graceful_shutdown=5,
         **server_options(settings),
     )
-    server = _Server(config, app.state.changes)
+    server = Server(config, app.state.changes)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(None if options.fd is None else [socket.socket(fileno=options.fd)])
     return 0 if server.started else _START_FAILED
@@ -95,27 +118,12 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     """Print the figures of a measurement as JSON."""
-    from api.load.measure import measure  # noqa: PLC0415 (slow to import)
+    from api.load.measure import measure
+    from api.settings import Settings
 
     chosen = Load(**{field.name: getattr(options, field.name) for field in fields(Load)})
     print(json.dumps(measure(Settings(), QUICK if options.quick else chosen)))
     return 0
-
-
-class _Server(uvicorn.Server):
-    """A server that ends waiting requests when it shuts down, instead of waiting for them.
-
-    The application learns of a shutdown only after the last request has ended (`lifespan`).
-    """
-
-    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
-        super().__init__(config)
-        self._changes = changes
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer waiting requests, then shut down."""
-        self._changes.close()
-        await super().shutdown(sockets)
 
 
 def _key_fault(raw: str) -> str:
@@ -126,10 +134,15 @@ def _key_fault(raw: str) -> str:
     return f"{found}; expected a random key of at least {_LEAST_KEY} characters"
 
 
-def _schema_problem(settings: Settings) -> str | None:
+def _schema_problem(database_url: str) -> str | None:
     """Why the API cannot serve from the database; None where it can."""
+    with uncollected():
+        from sqlalchemy.exc import DBAPIError
+
+        from api import db
+
     try:
-        found, newest = db.revisions(settings.database_url)
+        found, newest = db.revisions(database_url)
     except DBAPIError as error:
         return f"the database cannot be reached: {error.orig}"
     if found == newest:
@@ -142,11 +155,15 @@ def _schema_problem(settings: Settings) -> str | None:
 
 def _healthcheck(options: argparse.Namespace) -> int:
     """Zero when the API answers that it is alive."""
+    connection = HTTPConnection(options.host, options.port, timeout=_ANSWER_SECONDS)
     try:
-        answer = httpx.get(f"http://{options.host}:{options.port}/healthz", timeout=4)
-    except httpx.HTTPError as error:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
         return _refuse(f"the API does not answer: {error}")
-    return 0 if answer.is_success else _refuse(f"the API answered {answer.status_code}")
+    finally:
+        connection.close()
+    return 0 if status == HTTPStatus.OK else _refuse(f"the API answered {status}")
 
 
 def _sentence(error: object) -> str:

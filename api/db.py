@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Dialect, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.settings import Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 T = TypeVar("T")
 
@@ -147,13 +146,21 @@ def _committing(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def migrations_config(database_url: str) -> Config:
-    """Alembic's configuration for the installed package `migrations`."""
+def _migrations() -> Path:
+    """The folder of the installed package `migrations`."""
     spec = importlib.util.find_spec("migrations")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("the package 'migrations' is not installed beside 'api'")
+    return Path(spec.origin).parent
+
+
+def migrations_config(database_url: str) -> "Config":
+    """Alembic's configuration for the installed package `migrations`."""
+    # Not above: a service whose schema is up to date, as at most starts, need not import Alembic.
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(Path(spec.origin).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     return config
@@ -161,13 +168,20 @@ def migrations_config(database_url: str) -> Config:
 
 def migrate(database_url: str, revision: str = "head") -> None:
     """Upgrade the schema of the database to a revision, by default the newest."""
+    from alembic import command  # noqa: PLC0415 (see `migrations_config`)
+
     command.upgrade(migrations_config(database_url), revision)
 
 
-def revisions(database_url: str) -> tuple[str | None, str | None]:
-    """The revision of the database's schema, and the newest revision."""
+def revisions(database_url: str) -> tuple[str | None, str]:
+    """The revision of the database's schema, None without one, and the newest revision.
+
+    Revisions have the names of their files, which begin with ascending numbers.
+    """
     engine = create_engine(database_url, poolclass=NullPool, connect_args=NETWORK_LIMITS)
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    newest = ScriptDirectory.from_config(migrations_config(database_url)).get_current_head()
+        has_any = connection.scalar(text("SELECT to_regclass('alembic_version')")) is not None
+        query = text("SELECT version_num FROM alembic_version")
+        found = connection.scalar(query) if has_any else None
+    newest = max(file.stem for file in (_migrations() / "versions").glob("[0-9]*.py"))
     return found, newest

@@ -1,6 +1,7 @@
 """Seeded histories: trees of morphed architectures with values, as a search creates them."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import log
 from uuid import UUID
 
@@ -59,6 +60,7 @@ def features(architecture: Architecture) -> Features:
     return Features(architecture.parameters, len(architecture.nodes), len(skips(architecture)))
 
 
+@cache
 def history(n: int, seed: int = 0) -> tuple[PastTrial, ...]:
     """A tree of `n` different completed trials of all depths, the roots first.
 

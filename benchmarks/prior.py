@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks import reporting, tables
 from benchmarks.predictors import Entries, Predictor, kernel_predictor, predictions
 from benchmarks.surrogate import DATA, Figures, figures, split, without_repeats
-from core.surrogate.fitting import DEFAULT_KERNEL, Observation, learn_prior_mean
+from core.surrogate import DEFAULT_KERNEL
+from core.surrogate.fitting import Observation, learn_prior_mean
 from core.surrogate.prior_mean import PriorMean
 
 OBSERVED = (2, 4, 8, 16, 30)

@@ -27,10 +27,9 @@ from benchmarks import peers, reporting
 from benchmarks.histories import BOUNDS, SPEC, history
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
-from core.search import acquisition
+from core.search import acquisition, beliefs
 from core.search.history import PastTrial
 from core.search.step import Snapshot, step
-from core.search.strategies import bayesian
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import Geometry
 
@@ -100,8 +99,8 @@ def _parts(snapshot: Snapshot) -> tuple[dict[str, float], int]:
     scored: list[int] = []
     with ExitStack() as stack:
         for owner, name, part in (
-            (bayesian, "believe", "fit"),
-            (bayesian, "maximise", "search"),
+            (beliefs, "believe", "fit"),
+            (acquisition, "maximise", "search"),
             (acquisition, "sample", "search_morphisms"),
             (acquisition, "_choose", "search_choice"),
             (Geometry, "points", "distances"),

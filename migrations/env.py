@@ -4,7 +4,6 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from api.db import NETWORK_LIMITS
-from api.models import Base
 
 _LOCK = 0x6E65746D  # one migration at a time, also where two processes start one
 
@@ -16,7 +15,7 @@ def _migrate() -> None:
         raise ValueError("no database address is set")
     engine = create_engine(url, poolclass=pool.NullPool, connect_args=NETWORK_LIMITS)
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=Base.metadata)
+        context.configure(connection=connection)
         with context.begin_transaction():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-import subprocess
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from netmorph.data_directory import DataDirectory
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from netmorph.errors import LaunchError
-from netmorph.processes import exit_summary
 from netmorph.supervisor import ProcessSupervisor, Program
 
-_MIGRATE_SECONDS = 300.0
+_MIGRATE_SECONDS = 300.0  # for the API to start: a large database takes long to migrate
 _ANSWER_SECONDS = 5.0  # for an answer to a check of the API's health
+_LOOK_SECONDS = 0.1  # for an answer while the API starts, before the launcher looks at its process
 _WORKER_SECONDS = 120.0  # without a sign of life of a worker
 _PAUSE_SECONDS = 20.0  # between two checks: longer than usual, shorter than a restart
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of the container this process runs in
@@ -42,7 +42,11 @@ class LocalService:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self, supervisor: ProcessSupervisor) -> None:
-        """Start everything, each part after those it needs; return when the service answers."""
+        """Start everything, each part after those it needs; return when the service answers.
+
+        Where there are processors for it, workers start beside the API: the launcher holds its
+        socket, so that their first requests wait until it answers.
+        """
         database = os.environ.get("NETMORPH_DATABASE_URL") or str(
             supervisor.start(EmbeddedPostgres(self.directory.path))
         )
@@ -50,40 +54,30 @@ class LocalService:
             supervisor.start(EmbeddedValkey(self.directory.path))
         )
         environment = self.api_environment(database, broker)
-        self._migrate(environment)
-        supervisor.start(self._api(environment))
-        for number in range(1, self.workers + 1):
-            supervisor.start(self.worker(number, broker))
-
-    def _migrate(self, environment: dict[str, str]) -> None:
-        """Migrate the database to the tables of this release."""
-        log = self.directory.logs / "migrate.log"
-        with log.open("wb") as output:
-            done = subprocess.run(
-                _module("api", "migrate"),
-                env=environment,
-                cwd=self.directory.path,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_MIGRATE_SECONDS,
-                check=False,
-            )
-        if done.returncode != 0:
-            raise LaunchError(
-                f"the database cannot be migrated: {exit_summary(log, lines=1)}; see {log}"
-            )
+        workers = [self.worker(number, broker) for number in range(1, self.workers + 1)]
+        beside = cores() - 1
+        supervisor.start_together([self._api(environment), *workers[:beside]])
+        for worker in workers[beside:]:
+            supervisor.start(worker)
 
     def _api(self, environment: dict[str, str]) -> Program:
+        """The program of the API, which first migrates the database to the tables of its release.
+
+        A process of its own for that would take a second for its imports, at each start.
+        """
         address = ["--host", self.host, "--port", str(self.port)]
         inherited = [] if self.listener is None else [self.listener]
         return Program(
             name="api",
-            command=_module("api", "serve", *address, *(f"--fd={fd}" for fd in inherited)),
+            command=_module(
+                "api", "serve", "--migrate", *address, *(f"--fd={fd}" for fd in inherited)
+            ),
             environment=environment,
             directory=self.directory.path,
             answers=answers(self.url),
             is_healthy=is_alive(self.url),
             descriptors=inherited,
+            start_seconds=_MIGRATE_SECONDS,
         )
 
     def worker(self, number: int, broker: str) -> Program:
@@ -154,33 +148,51 @@ def require_packages(*, workers: int) -> None:
 
 
 def answers(url: str) -> Callable[[], bool]:
-    """A function that says whether the service at `url` is ready."""
-    return _is_ok(url, "/readyz", seconds=5.0)
+    """A function that says whether the service at `url` is ready.
+
+    The launcher's socket takes a request long before the service answers it. The request then waits
+    from one call to the next, as the caller has to see soon where the service has ended.
+    """
+    connection = _connection(url)
+
+    def is_ready() -> bool:
+        try:
+            if connection.sock is None:
+                connection.request("GET", "/readyz")
+            if not select.select([connection.sock], [], [], _LOOK_SECONDS)[0]:
+                return False
+            is_ok = connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            is_ok = False
+        connection.close()
+        return is_ok
+
+    return is_ready
 
 
 def is_alive(url: str) -> Callable[[], bool]:
     """A function that says whether the process of the service at `url` does its work."""
-    return _is_ok(url, "/healthz", _ANSWER_SECONDS)
 
-
-def _is_ok(url: str, path: str, seconds: float) -> Callable[[], bool]:
-    """A function that says whether the service at `url` answers 200 within some seconds.
-
-    Without httpx, whose every client reads all certificates: 40 ms of a core for each question.
-    """
-    address = urlsplit(url)
-
-    def answers_ok() -> bool:
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=seconds)
+    def does_work() -> bool:
+        connection = _connection(url)
         try:
-            connection.request("GET", path)
+            connection.request("GET", "/healthz")
             return connection.getresponse().status == HTTPStatus.OK
         except (OSError, HTTPException):
             return False
         finally:
             connection.close()
 
-    return answers_ok
+    return does_work
+
+
+def _connection(url: str) -> HTTPConnection:
+    """A connection to the service, not yet made.
+
+    Without httpx, whose every client reads all certificates: 40 ms of a core for each question.
+    """
+    address = urlsplit(url)
+    return HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_SECONDS)
 
 
 def keeps_changing(file: Path, seconds: float) -> Callable[[], bool]:

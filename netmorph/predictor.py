@@ -13,11 +13,12 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from netmorph.errors import ClientError
+
+if TYPE_CHECKING:  # most commands need no numpy, which takes a tenth of a second
+    from numpy.typing import NDArray
 
 #: By name, as `import netmorph` must not load torch.
 _PROGRAM = "worker.trainer.export.predict"
@@ -34,10 +35,10 @@ class Predictor(Protocol):
     table: Any  # of a network for tables: turns rows into what it reads
     text: Any  # of a network for texts: likewise
 
-    def probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
+    def probabilities(self, x: "NDArray[Any]") -> "NDArray[Any]":
         """(N, ...) -> (N, classes)"""
 
-    def values(self, x: NDArray[Any]) -> NDArray[Any]:
+    def values(self, x: "NDArray[Any]") -> "NDArray[Any]":
         """(N, ...) -> (N, targets)"""
 
 

@@ -61,6 +61,11 @@ class Program:
 
     def start(self) -> None:
         """Start the command and wait until it answers."""
+        self.launch()
+        self.wait_for_answer()
+
+    def launch(self) -> None:
+        """Start the command."""
         self.process = processes.start(
             self.command,
             log=self.log,
@@ -68,7 +73,14 @@ class Program:
             environment=self.environment,
             descriptors=self.descriptors,
         )
-        if self.answers is not None:
+
+    def wait_for_answer(self) -> None:
+        """Wait until the command answers, where it is one that does; else stop it.
+
+        Raises:
+            LaunchError: it ended, or gave no answer in time.
+        """
+        if self.process is not None and self.answers is not None:
             processes.wait(self.process, self.log, self.answers, self.start_seconds)
 
     def stop(self) -> None:
@@ -122,6 +134,19 @@ class ProcessSupervisor:
         self._health[child.name] = Health(time.monotonic())
         self._report()
         return result
+
+    def start_together(self, programs: Sequence[Program]) -> None:
+        """Start programs that need only those before them for their start; return when all answer.
+
+        Most of a start is imports, each on a processor of its own.
+        """
+        self._children.extend(programs)
+        for program in programs:
+            program.launch()
+        for program in programs:
+            program.wait_for_answer()
+            self._health[program.name] = Health(time.monotonic())
+        self._report()
 
     def watch(self, until: Callable[[], bool]) -> None:
         """Restart each child that ends and keep the logs short, until `until` returns true."""

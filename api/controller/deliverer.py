@@ -2,19 +2,24 @@
 
 import logging
 import threading
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.controller.webhook_sender import SECONDS, WebhookSender
 from api.db import unit_of_work
 from api.store import deliveries
+
+if TYPE_CHECKING:
+    from api.controller.webhook_sender import WebhookSender
 
 _log = logging.getLogger(__name__)
 _BATCH = 16  # deliveries that are sent at the same time
 _EVERY = 5.0  # seconds between two looks, unless woken
 _LEAST = 0.5  # seconds between two looks, although each turn of the controller wakes it
 _PAUSE = 5.0  # seconds after an error
+SECONDS = 10.0  # for one delivery, from the name to the answer
 
 
 class Deliverer:
@@ -24,10 +29,18 @@ class Deliverer:
         self, sessions: sessionmaker[Session], *, private: bool, seconds: float = SECONDS
     ) -> None:
         self._sessions = sessions
-        self._sender = WebhookSender(private=private, seconds=seconds)
+        self._private = private
+        self._seconds = seconds
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deliverer", daemon=True)
+
+    @cached_property
+    def _sender(self) -> "WebhookSender":
+        """Made for the first delivery: few services send any, and all would wait for imports."""
+        from api.controller.webhook_sender import WebhookSender  # noqa: PLC0415
+
+        return WebhookSender(private=self._private, seconds=self._seconds)
 
     def start(self) -> None:
         self._thread.start()
@@ -38,7 +51,8 @@ class Deliverer:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._sender.close()
+        if "_sender" in vars(self):
+            self._sender.close()
 
     def wake(self) -> None:
         """Look for deliveries that are due, soon."""

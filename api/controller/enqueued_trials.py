@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from api.controller.new_rows import rows_of
+from api.controller.suggestions import rows_of
 from api.store import enqueued, live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch
 from core.graph.architecture import Architecture

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
+from api.controller.suggestions import architecture_columns, past_trial
 from api.models import Search
 from api.store import live_searches, new_trials, searches
-from api.store.live_searches import LiveSearch, past_trial
+from api.store.live_searches import LiveSearch
 from core.protocol.contracts import Bounds, SearchConfig
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, keeping, pace, race
@@ -80,6 +81,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
         return False
     count = defaults.networks(config, spec, defaults.slowness(ended))
     members = ensembles.members_of(known, count, config.bounds)
+    joint = ensembles.joined([one.architecture for one in members]) if members else None
     return new_trials.add_final(
         session,
         search.search_id,
@@ -87,5 +89,5 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
         winner.trial_id,
         inherits=config.training.final_weights == "inherited",
         members=[one.number for one in members],
-        joint=ensembles.joined([one.architecture for one in members]) if members else None,
+        joint=None if joint is None else architecture_columns(joint),
     )

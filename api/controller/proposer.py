@@ -15,24 +15,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.controller.new_rows import rows_of
 from api.controller.process_pool import NoProcess, ProcessPool
+from api.controller.suggestions import answer, warm
 from api.db import unit_of_work
 from api.instruments import SUGGESTION
 from api.store import live_searches, new_trials, searches
-from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
+from api.store.live_searches import LiveSearch
+from api.store.snapshots import StoredSnapshot
 from core.errors import SpaceExhausted
-from core.graph.architecture import Architecture
-from core.graph.bounds import ExceededMemory
-from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
-from core.search import defaults, pace
-from core.search.history import PastTrial
-from core.search.lineage import with_shares
-from core.search.recipe import batch_size_of
-from core.search.step import Snapshot, step
-from core.search.strategies.bayesian import prior_mean_of
-from core.tasks import measured
 
 _log = logging.getLogger(__name__)
 
@@ -139,76 +130,3 @@ class Proposer:
             reason = f"no trial could be suggested: {type(error).__name__}: {error}"[:2000]
             with unit_of_work(self._sessions, self._wake) as session:
                 searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
-
-
-def warm(_: None) -> None:
-    """Do nothing: the process that is called has imported the engine."""
-
-
-def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
-    """The rows of the next trials of a search, as `api.store.new_trials.add` takes them.
-
-    An equal snapshot has the same answer, so that a controller that died after asking does no
-    harm. Where the epochs left do not suffice for all, there are fewer rows than requested.
-
-    Raises:
-        SpaceExhausted: no new architecture is left; wait for trials in flight, or finish.
-    """
-    config = SearchConfig.model_validate(stored.config)
-    dataset = DatasetSpec.model_validate(stored.dataset)
-    return rows_of(
-        step(_snapshot(stored, config, dataset)),
-        first=stored.next_number,
-        config=config,
-        dataset=dataset,
-        elapsed=stored.elapsed,
-        epochs_left=stored.epochs_left,
-    )
-
-
-def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
-    bounds = Bounds.model_validate(stored.bounds)
-    best = measured(config).value_range[1]
-    root = None if stored.root is None else Architecture.from_json(stored.root)
-    trials = tuple(live_searches.past_trial(row, best) for row in stored.trials)
-    slowness = defaults.slowness(trials)
-    return Snapshot(
-        seed=config.seed,
-        next_number=stored.next_number,
-        count=stored.count,
-        strategy=config.strategy,
-        strategy_options=config.strategy_options,
-        cost=config.cost,
-        keeps_value=bool(config.keep_accuracy),
-        roots=defaults.race_roots(config, dataset, bounds, root, trials),
-        bounds=bounds,
-        trials=trials,
-        goal=pace.goal(config, dataset),
-        example_seconds=pace.example_seconds(config, dataset),
-        promoted=defaults.promoted(config, dataset, slowness),
-        split_seeds=defaults.split_seeds(config, dataset),
-        alternatives=defaults.alternatives_tried(config, dataset, slowness),
-        patience=pace.patience(config),
-        remaining=pace.remaining_trials(
-            config, dataset, created=len(stored.trials), elapsed=stored.elapsed
-        ),
-        exceeded_memory=_exceeded_memory(stored, config, dataset),
-        prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
-    )
-
-
-def _exceeded_memory(
-    stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
-) -> ExceededMemory | None:
-    if stored.exceeded_memory is None:
-        return None
-    return ExceededMemory(stored.exceeded_memory, batch_size_of(config, dataset))
-
-
-def _ended_trials(search: CompletedSearch) -> list[PastTrial]:
-    """The trials of a finished search, each with the share of its training that it has had."""
-    config = SearchConfig.model_validate(search.config)
-    best = measured(config).value_range[1]
-    trials = [live_searches.past_trial(row, best) for row in search.trials]
-    goal = pace.goal(config, DatasetSpec.model_validate(search.dataset))
-    return [one for one in with_shares(trials, goal) if not one.is_pending]

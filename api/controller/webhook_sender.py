@@ -27,7 +27,6 @@ import httpx
 from api.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from api.webhook_addresses import is_allowed
 
-SECONDS = 10.0  # for one delivery, from the name to the answer
 _CONNECT_SECONDS = 3.0  # for one address of a host
 _MOST_ADDRESSES = 3  # of a host that are tried
 _RESOLVERS = 16  # threads that resolve names
@@ -40,9 +39,9 @@ class AddressRefused(Exception):
 class WebhookSender:
     """Sends batches of deliveries."""
 
-    def __init__(self, *, private: bool, seconds: float = SECONDS) -> None:
+    def __init__(self, *, private: bool, seconds: float) -> None:
         self._private = private
-        self._seconds = seconds
+        self._seconds = seconds  # for one delivery, from the name to the answer
         # Of our own: a name server that does not answer must not hold up the end of a batch.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="webhook-names")
 

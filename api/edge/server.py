@@ -6,10 +6,13 @@ process.
 """
 
 import asyncio
+import socket
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.edge.changes import Changes
 from api.settings import Settings
 
 HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its headers
@@ -25,6 +28,22 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
     }
+
+
+class Server(uvicorn.Server):
+    """A server that ends waiting requests when it shuts down, instead of waiting for them.
+
+    The application learns of a shutdown only after the last request has ended (`lifespan`).
+    """
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer waiting requests, then shut down."""
+        self._changes.close()
+        await super().shutdown(sockets)
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -5,10 +5,8 @@ process that computes the step decodes them, so that thousands of architectures 
 process nothing, and an unreadable search harms no other.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,23 +16,12 @@ from sqlalchemy.orm import Session
 from api.models import Damaged, Dataset, Network, Search, Trial
 from api.store import memory_limits
 from api.store.fragments import listed
-from core import morphisms
+from api.store.snapshots import PLAIN, CompletedSearch, StoredSnapshot
 from core.graph.architecture import Architecture
-from core.protocol.contracts import DatasetSpec, SearchConfig, TrainingChoices
+from core.protocol.contracts import DatasetSpec, SearchConfig
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
-from core.search.history import PastTrial
-from core.surrogate.prior_mean import FEWEST_VALUES
-
-Row = Mapping[str, Any]  # values by column
-
-#: Fields of a past trial that are not columns with the same values.
-_CONVERTED = {
-    "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
-    "morphisms", "choices", "best_value", "parent_id",
-}  # fmt: skip
-#: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
-PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
+from core.surrogate import FEWEST_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +37,6 @@ class LiveSearch:
     def in_flight(self) -> int:
         """Trials that wait or are trained."""
         return self.progress.waiting + self.progress.running
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletedSearch:
-    """A search that had ended before another one was created, as the database keeps it."""
-
-    config: Row
-    dataset: Row
-    trials: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSnapshot:
-    """What the next step of a search depends on, as the database keeps it."""
-
-    search_id: UUID
-    next_number: int
-    count: int  # suggestions requested
-    config: Row  # core.protocol.contracts.SearchConfig
-    bounds: Row  # core.protocol.contracts.Bounds
-    dataset: Row  # core.protocol.contracts.DatasetSpec
-    elapsed: float  # seconds since the search's start
-    epochs_left: int | None  # that new trials may reserve; None: no limit
-    trials: tuple[Row, ...]  # see `past`
-    exceeded_memory: int | None = None  # see `api.store.memory_limits`
-    root: Row | None = None  # the architecture that a user gave, as JSON
-    earlier: tuple[CompletedSearch, ...] = ()  # finished ones, while this one has few trials
 
 
 MOST_EARLIER = 8  # finished searches that a new one learns from
@@ -277,50 +237,3 @@ def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
         .order_by(Trial.number)
     )
     return tuple(dict(row) for row in session.execute(statement).mappings())
-
-
-def past_trial(row: Row, best_value: float = 1.0) -> PastTrial:
-    """An earlier trial as strategies see it, from a row of `past`.
-
-    `best_value` is the best that any trial of its task type can have.
-    """
-    status = TrialStatus(row["status"])
-    ended_well = status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
-    return PastTrial(
-        trial_id=row["id"],
-        best_value=best_value,
-        architecture=_architecture(row["architecture"]),
-        status=status,
-        inheritable=ended_well and row["has_weights"],
-        epochs=row["epochs"] or None,
-        planned_epochs=_planned_epochs(row),
-        # A child that could not start from its parent's weights is a start of its own.
-        parent_id=row["parent_id"] if row["inherited"] else None,
-        morphisms=_morphisms(row["morphisms"]) if row["inherited"] else (),
-        choices=TrainingChoices.model_validate(row["choices"]),
-        **{name: row[name] for name in PLAIN},
-    )
-
-
-def _planned_epochs(row: Row) -> int | None:
-    """The epochs of a complete training; at the trial's own pace where seconds limit it."""
-    planned: int | None = row["planned_epochs"]
-    epochs: int = row["epochs"]
-    seconds: float | None = row["seconds"]
-    limit: float | None = row["max_seconds"]
-    if planned is None or not (limit and seconds and epochs):
-        return planned
-    in_time = round(epochs * limit / seconds)
-    return min(planned, max(epochs, in_time))
-
-
-@lru_cache(maxsize=20_000)
-def _architecture(text: str) -> Architecture:
-    """The architecture of a JSON text; the same trials come again in every snapshot."""
-    return Architecture.from_json(json.loads(text))
-
-
-@lru_cache(maxsize=20_000)
-def _morphisms(text: str) -> tuple[morphisms.AbstractMorphism, ...]:
-    """The morphisms of a JSON text."""
-    return tuple(morphisms.from_json(step["data"]) for step in json.loads(text))

@@ -9,6 +9,7 @@ from core.layers import AbstractLayer, Shape
 #: Values held for each parameter while training: itself, its gradient, two moments of AdamW.
 PARAMETER_COPIES = 4
 _BYTES = 4  # of one float32
+BACKWARD = 3  # cost of a training step, in forward passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,6 @@ from core.similarity.edit_distance import Floats
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import Points
 
-#: Beside "log-ehvi", for searches with a cost, and "log-saving", for those that keep a value.
-ACQUISITIONS = ("ucb", "log-ei", "log-pi")
 CHILDREN = 32  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # least T, in units of α
@@ -130,7 +128,7 @@ def flops(architecture: Architecture) -> float:
 class Acquisition:
     """How much a candidate is worth training."""
 
-    kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi" or "log-saving"
+    kind: str = "ucb"  # or "log-ei", "log-pi", "log-ehvi", "log-saving"
     beta: float = 1.0  # β, for "ucb" only
     cost_weight: float = 0.0  # not for "ucb"; 1: improvement per predicted second of training
     cost: Callable[[Architecture], float] = flops  # not for "ucb"

@@ -52,7 +52,6 @@ GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 ROOM = 2  # size of the largest architecture, at least, in that of a root that the user gave
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
 SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measured
-BACKWARD = 3  # cost of a training step, in forward passes
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
 EPOCHS_OF_FEW = 300  # the same for few images: several usual networks use the time better

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +11,9 @@ from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
 from core.protocol.contracts import Bounds, TrainingChoices
 from core.protocol.states import LIVE_TRIAL, TrialStatus
-from core.surrogate.prior_mean import PriorMean
+
+if TYPE_CHECKING:  # a slow import, which a trainer can do without
+    from core.surrogate.prior_mean import PriorMean
 
 USUAL = TrainingChoices()
 
@@ -114,7 +116,7 @@ class SuggestRequest:
     pending: Sequence[PastTrial] = ()  # not yet ended; must not be suggested again
     count: int = 1
     bounds: Bounds
-    prior_mean: PriorMean | None = None  # learned from finished searches
+    prior_mean: "PriorMean | None" = None  # learned from finished searches
     kept: PastTrial | None = None  # whose value smaller networks are to keep; None: none is
     rng: np.random.Generator  # the only source of randomness
 

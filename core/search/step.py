@@ -6,6 +6,7 @@ again. The generator of a step comes from the search's seed and the number of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from core.search.race import (
 from core.search.repeats import missing_repeats, pooled
 from core.search.strategies import STRATEGIES, strategy
 from core.search.tuning import compared
-from core.surrogate.prior_mean import PriorMean
+
+if TYPE_CHECKING:
+    from core.surrogate.prior_mean import PriorMean
 
 __all__ = ["PastTrial", "Snapshot", "Suggestion", "step"]
 
@@ -53,7 +56,7 @@ class Snapshot:
     alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
     patience: int | None = None  # see `core.search.pace.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
-    prior_mean: PriorMean | None = None  # learned from finished searches
+    prior_mean: "PriorMean | None" = None  # learned from finished searches
     exceeded_memory: ExceededMemory | None = None  # learned from all searches; None: nothing is
     keeps_value: bool = False  # look for less cost at the value of the first root
 

@@ -23,16 +23,16 @@ from scipy.optimize import OptimizeResult, minimize
 from core.graph.architecture import Architecture
 from core.similarity.distance_cache import Memory, memory
 from core.similarity.edit_distance import Floats
+from core.surrogate import DEFAULT_KERNEL, FEWEST_VALUES
 from core.surrogate.gaussian_process import RISE, Surrogate, prior
 from core.surrogate.kernels import KERNELS, AbstractKernel, Geometry, Points
 from core.surrogate.kernels.abstract import sizes
 from core.surrogate.learning_curve import LearningCurve
 from core.surrogate.likelihood import negative_log_likelihood
-from core.surrogate.prior_mean import FEWEST_VALUES, WEIGHT, WEIGHT_STD, PriorMean
+from core.surrogate.prior_mean import WEIGHT, WEIGHT_STD, PriorMean
 from core.surrogate.warp import Warp
 
 MAX_LANDMARKS = 200
-DEFAULT_KERNEL = "blend"
 _MOST_FITTED = 128  # observations that hyper-parameters are fitted to
 _REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # observations, and their growth between two fits
 _NOISE_CENTER, _NOISE_SPREAD = -1.2, 0.8  # prior of log noise: 0.3 standard deviations

@@ -25,8 +25,8 @@ from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.similarity.encoding import Floats, NodeEncoder
 from core.similarity.graph_features import NAMES, graph_features
+from core.surrogate import FEWEST_SEARCHES, FEWEST_VALUES
 
-FEWEST_SEARCHES, FEWEST_VALUES = 3, 8  # one or two searches may mislead (docs/decisions)
 WEIGHT, WEIGHT_STD = 0.5, 0.5  # of w
 _RIDGE = 10.0  # λ
 _LARGEST = 1e6  # slope that can be meant

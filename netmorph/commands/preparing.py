@@ -1,11 +1,15 @@
-"""The options that say how the inputs of a network of the user's are prepared."""
+"""A network of the user's: the options that say how its inputs are prepared, and its files."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netmorph.errors import ClientError
-from netmorph.importing.preparation import Preparation
+
+if TYPE_CHECKING:
+    from netmorph.importing.files import ImportedNetwork
+    from netmorph.importing.preparation import Preparation
 
 ScaleOption = Annotated[
     float | None,
@@ -24,10 +28,20 @@ StdOption = Annotated[
 ]
 
 
-def preparation_of(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
+def read_network(path: Path, preparation: "Preparation | None" = None) -> "ImportedNetwork":
+    """The network of a file or folder; see `netmorph.importing.files.read`."""
+    # Not above, as below: most commands read no network, and need no numpy.
+    from netmorph.importing.files import read  # noqa: PLC0415
+
+    return read(path, preparation)
+
+
+def preparation_of(scale: float | None, mean: str | None, std: str | None) -> "Preparation | None":
     """How the network's inputs are prepared; None where no option says so."""
     if scale is None and mean is None and std is None:
         return None
+    from netmorph.importing.preparation import Preparation  # noqa: PLC0415
+
     return Preparation(
         scale=1.0 if scale is None else scale,
         mean=_numbers("--root-mean", mean or "0"),

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from netmorph import html_report
 from netmorph.commands.options import (
     JsonOption,
     SearchArgument,
@@ -30,6 +29,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write a report of a search, with its plots, as one HTML file; it replaces an earlier one."""
+    from netmorph import html_report  # noqa: PLC0415 (no other command needs Jinja)
+
     with connect(service) as client:
         item = resolve(client, search)
         dataset = html_report.dataset_rows(client.dataset(item["dataset"]["id"]))

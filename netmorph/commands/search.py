@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -50,17 +50,25 @@ from netmorph.commands.options import (
     print_json,
     with_service,
 )
-from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
+from netmorph.commands.preparing import (
+    MeanOption,
+    ScaleOption,
+    StdOption,
+    preparation_of,
+    read_network,
+)
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
 from netmorph.formatting import clock
-from netmorph.importing.files import ImportedNetwork, read
-from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
 from netmorph.target import Target
 from netmorph.uploads import Options
+
+if TYPE_CHECKING:
+    from netmorph.importing.files import ImportedNetwork
+    from netmorph.importing.preparation import Preparation
 
 _DEFAULT_TRIALS = 12
 _BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,27}")  # of an id, as lists show it
@@ -84,7 +92,7 @@ class _Request:
     options: Options  # of the upload
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
-    root: ImportedNetwork | UUID | None  # or uploaded already; None: the search chooses its own
+    root: "ImportedNetwork | UUID | None"  # or uploaded already; None: the search chooses its own
 
 
 @with_service
@@ -266,7 +274,9 @@ def search(
     raise typer.Exit(code)
 
 
-def _network(root: Path | None, preparation: Preparation | None) -> ImportedNetwork | UUID | None:
+def _network(
+    root: Path | None, preparation: "Preparation | None"
+) -> "ImportedNetwork | UUID | None":
     """The network of a file or a folder, or the id of one that is uploaded already."""
     if root is None:
         return None
@@ -279,7 +289,7 @@ def _network(root: Path | None, preparation: Preparation | None) -> ImportedNetw
                     f"torch.export; {root} is the id of an uploaded network: leave them out"
                 )
             return found
-    return read(root, preparation)
+    return read_network(root, preparation)
 
 
 def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
@@ -403,7 +413,7 @@ def _root(client: Client, request: _Request) -> dict[str, str]:
     return {"root": client.add_network(root.name, root.architecture, root.weights)["id"]}
 
 
-def _about_root(root: ImportedNetwork | UUID | None) -> list[tuple[str, str]]:
+def _about_root(root: "ImportedNetwork | UUID | None") -> list[tuple[str, str]]:
     """What the search starts from, and what differs from the file."""
     if root is None:
         return []

@@ -24,9 +24,14 @@ from netmorph.commands.options import (
     print_json,
     with_service,
 )
-from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
+from netmorph.commands.preparing import (
+    MeanOption,
+    ScaleOption,
+    StdOption,
+    preparation_of,
+    read_network,
+)
 from netmorph.errors import ClientError, RefusedRequest
-from netmorph.importing.files import read
 from netmorph.report import print_summary, summary
 from netmorph.target import Target
 
@@ -305,7 +310,7 @@ def enqueue(
     as_json: JsonOption = False,
 ) -> None:
     """Let a network of your own become the next trial of a search."""
-    given = read(network, preparation_of(scale, mean, std))
+    given = read_network(network, preparation_of(scale, mean, std))
     with connect(service) as client:
         item = resolve(client, search)
         uploaded = client.add_network(given.name, given.architecture, given.weights)

@@ -2,9 +2,12 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import psycopg
 import pytest
 
 from api.commands import main
@@ -52,6 +55,8 @@ COMPLETE = {
         ("serve", COMPLETE | {"ADMIN_KEY": "hunter2"}, "NETMORPH_ADMIN_KEY has 7 characters"),
         ("serve", COMPLETE | {"LEASE_SECONDS": "nan"}, "NETMORPH_LEASE_SECONDS"),
         ("serve", COMPLETE, "the database cannot be reached"),
+        ("serve --migrate", COMPLETE, "the database cannot be migrated"),
+        ("serve --migrate", COMPLETE | {"ADMIN_KEY": ""}, "NETMORPH_ADMIN_KEY is empty"),
     ],
 )
 def test_an_impossible_command_is_refused_in_one_line(
@@ -71,6 +76,43 @@ def test_a_database_without_the_newest_schema_is_not_served_from(
 
     assert done.returncode == 2
     assert "run `python -P -m api migrate` first" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve --migrate"])
+def test_a_database_of_a_newer_version_is_left_as_it_is(
+    run: Callable[..., Done], empty_database_url: str, command: str
+) -> None:
+    with psycopg.connect(empty_database_url.replace("+psycopg", "")) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999_future')")
+
+    done = run(command, **COMPLETE | {"DATABASE_URL": empty_database_url})
+
+    assert done.returncode == 2
+    assert "revision 9999_future, which a newer version has made" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 2)])
+def test_an_api_is_healthy_where_it_answers_that_it_is(
+    run: Callable[..., Done], status: int, code: int
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        done = run(f"healthcheck --port {server.server_port}")
+        thread.join()
+
+    assert done.returncode == code
+    assert done.stderr == ("the API answered 503\n" if code else "")
 
 
 def test_an_api_that_does_not_answer_is_not_healthy(run: Callable[..., Done]) -> None:

@@ -10,7 +10,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/search/test_acquisition.py",),
     ),
     Mutant(  # a pending trial is believed as if it were trained to its end
-        file="core/search/strategies/bayesian.py",
+        file="core/search/beliefs.py",
         old="surrogate.fantasize(points, np.array([trial.fidelity]))",
         new="surrogate.fantasize(points)",
         tests=("tests/core/search/test_bayesian.py",),
@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="core/search/step.py",
         old="if suggestion.parent is None or suggestion.parent.inheritable:",
         new="if True:",
-        tests=("tests/core/search/test_step.py", "tests/api/controller/test_proposer.py"),
+        tests=("tests/core/search/test_step.py", "tests/api/controller/test_suggestions.py"),
     ),
     Mutant(  # a child is trained under the usual choices, not under those of its parent
         file="core/search/history.py",
@@ -58,13 +58,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/search/test_history.py",),
     ),
     Mutant(  # the epochs left are not lessened by those already given away
-        file="api/controller/new_rows.py",
+        file="api/controller/suggestions.py",
         old="left -= chosen.epochs",
         new="left -= 0",
-        tests=("tests/api/controller/test_proposer.py",),
+        tests=("tests/api/controller/test_suggestions.py",),
     ),
     Mutant(  # where seconds limit a training, its plan is not converted to its own pace
-        file="api/store/live_searches.py",
+        file="api/controller/suggestions.py",
         old="return min(planned, max(epochs, in_time))",
         new="return planned",
         tests=("tests/api/store/test_live_searches.py",),

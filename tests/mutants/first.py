@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/search/test_acquisition.py",),
     ),
     Mutant(  # a value after half a training counts like one after all of it
-        file="core/search/strategies/bayesian.py",
+        file="core/search/beliefs.py",
         old="Observation(trial.architecture, trial.value, std, trial.fidelity)",
         new="Observation(trial.architecture, trial.value, std)",
         tests=("tests/core/search/test_bayesian.py",),

@@ -1,6 +1,8 @@
 """A service on this machine: its address, its programs and their settings."""
 
 import os
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,37 @@ def test_settings_of_the_user_come_before_our_defaults(
 def test_a_free_port_gives_no_answer() -> None:
     assert not local_service.answers(f"http://127.0.0.1:{free_port()}")()
     assert not local_service.is_alive(f"http://127.0.0.1:{free_port()}")()
+
+
+def test_a_request_that_nobody_takes_yet_waits_and_is_answered_once() -> None:
+    """As while the API starts: the launcher's socket listens, and the process must be watched."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        is_ready = local_service.answers(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        began = time.monotonic()
+        assert [is_ready() for _ in range(3)] == [False] * 3
+        assert time.monotonic() < began + 3
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(1000).startswith(b"GET /readyz ")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert is_ready()
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):  # no other request has come
+            listening.accept()
+
+
+@pytest.mark.parametrize("status", [b"503 Service Unavailable", b""])
+def test_a_service_that_is_not_ready_or_hangs_up_is_asked_again(status: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        is_ready = local_service.answers(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        for _ in range(2):
+            assert not is_ready()
+            connection, _ = listening.accept()
+            with connection:
+                assert connection.recv(1000)
+                if status:
+                    connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+            assert not is_ready()
 
 
 @pytest.mark.parametrize(

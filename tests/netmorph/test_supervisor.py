@@ -65,6 +65,28 @@ def test_a_killed_child_is_started_again(
     assert [records[0]["pid"] for records in reports] == [first.pid, child.process.pid]
 
 
+def test_programs_that_start_together_do_not_wait_for_each_other(directory: Path) -> None:
+    """The first answers only once the second runs; both are watched afterwards."""
+    sign = directory / "second-runs"
+    write = f"import pathlib; pathlib.Path({str(sign)!r}).touch(); {SLEEP}"
+    first = program(directory, SLEEP, name="first")
+    second = program(directory, write, name="second")
+    first.answers, first.start_seconds = sign.exists, 20.0
+    reports: list[list[dict[str, object]]] = []
+    supervisor = ProcessSupervisor(reports.append)
+
+    supervisor.start_together([first, second])
+
+    pids = [child.process.pid for child in (first, second) if child.process is not None]
+    assert [record["pid"] for record in reports[-1]] == pids
+    killed = second.process
+    assert killed is not None
+    killed.kill()
+    supervisor.watch(within(20, lambda: second.process is not killed))
+    supervisor.stop()
+    assert all(has_ended(pid) for pid in pids)
+
+
 def test_the_log_of_a_running_child_does_not_grow_without_end(directory: Path) -> None:
     child = program(directory, SLEEP)
     supervisor = ProcessSupervisor(lambda records: None)

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import torch
 
+from core.graph.cost import BACKWARD
 from core.protocol.contracts import Checkpoint, EpochMetrics
 from core.protocol.storage import Storage
-from core.search.defaults import (
-    BACKWARD,
-)
 from worker.trainer.job_data import DataReader
 from worker.trainer.networks.compute import Compute, kind_of
 from worker.trainer.train_job import TrainJob

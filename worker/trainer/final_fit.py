@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from core.errors import InfeasibleTrial
 from core.protocol.contracts import Comparison, TestMetrics
 from worker.tasks import AbstractLoss, loss_of
-from worker.trainer.export import export
-from worker.trainer.export.detail import detail_of
-from worker.trainer.export.int8 import TestSplit
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
@@ -94,6 +91,11 @@ def measure_and_export(
 
     The evaluation is in the precision and memory format of the export: on a CPU every bit is equal.
     """
+    # Not above: their slow imports, such as onnx, would delay the first trial of a trainer.
+    from worker.trainer.export import export  # noqa: PLC0415
+    from worker.trainer.export.detail import detail_of  # noqa: PLC0415
+    from worker.trainer.export.int8 import TestSplit  # noqa: PLC0415
+
     assert data.inputs is not None
     architecture, weights = trained.network.architecture, trained.network.weights()
     plain = replace(compute.exact, channels_last=False)

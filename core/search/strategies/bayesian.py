@@ -1,33 +1,30 @@
-"""Bayesian optimisation over network morphisms (Jin, Song & Hu 2019, arXiv:1806.10282)."""
+"""Bayesian optimisation over network morphisms (Jin, Song & Hu 2019, arXiv:1806.10282).
 
-from collections.abc import Sequence
+Every process that knows the strategies imports this module; only one that is asked for suggestions
+imports the surrogate, with its compiler, when it is asked.
+"""
+
 from dataclasses import dataclass, replace
 from functools import partial
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.errors import InvalidInput
 from core.graph.bounds import cost
 from core.protocol.contracts import Bounds, Cost
-from core.protocol.states import TrialStatus
-from core.search.acquisition import ACQUISITIONS, Acquisition, maximise
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
     random_morphs,
 )
-from core.surrogate.fitting import (
-    DEFAULT_KERNEL,
-    Observation,
-    fit,
-    learn_prior_mean,
-    scheduled,
-)
-from core.surrogate.gaussian_process import Surrogate
-from core.surrogate.kernels import KERNELS
-from core.surrogate.prior_mean import PriorMean
+from core.surrogate import DEFAULT_KERNEL
 
+if TYPE_CHECKING:
+    from core.search.acquisition import Acquisition
+    from core.surrogate.gaussian_process import Surrogate
+
+#: Beside "log-ehvi", for searches with a cost, and "log-saving", for those that keep a value.
+ACQUISITIONS = ("ucb", "log-ei", "log-pi")
 FIRST = 2  # observations; with fewer the prior decides, which prefers the farthest networks
 PARENTS_PER_MORPHISM = 4  # see `max_chain_length`
 
@@ -66,7 +63,10 @@ class Bayesian(AbstractStrategy):
                 f"found cost_weight {self.cost_weight} with acquisition {self.acquisition!r}; "
                 "expected 0 to 10, and 0 with 'ucb'"
             )
-        _ = KERNELS[self.kernel]
+        if self.kernel != DEFAULT_KERNEL:
+            from core.surrogate.kernels import KERNELS  # noqa: PLC0415 (see above)
+
+            _ = KERNELS[self.kernel]
 
     def suggest(self, request: SuggestRequest) -> list[Suggestion]:
         parents = request.with_weights
@@ -74,6 +74,9 @@ class Bayesian(AbstractStrategy):
         valued = sum(trial.value is not None for trial in request.completed)
         if not parents or valued < FIRST:
             return random_morphs(request, request.parents)
+        from core.search.acquisition import maximise  # noqa: PLC0415 (see above)
+        from core.search.beliefs import believe  # noqa: PLC0415
+
         surrogate = believe(request.completed, request.pending, self.kernel, prior_mean)
         found = maximise(
             surrogate,
@@ -96,7 +99,7 @@ class Bayesian(AbstractStrategy):
         """
         return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
 
-    def _acquisition(self, request: SuggestRequest, surrogate: Surrogate) -> Acquisition:
+    def _acquisition(self, request: SuggestRequest, surrogate: "Surrogate") -> "Acquisition":
         """The acquisition for a request; where a value is to be kept, savings at this value.
 
         The least value is that which the surrogate expects of its network, less its standard
@@ -109,8 +112,10 @@ class Bayesian(AbstractStrategy):
         least = float(mean[0]) - (kept.value_std or 0.0)
         return replace(usual, kind="log-saving", least=least)
 
-    def acquisition_for(self, bounds: Bounds) -> Acquisition:
+    def acquisition_for(self, bounds: Bounds) -> "Acquisition":
         """The acquisition of a search within these bounds."""
+        from core.search.acquisition import Acquisition  # noqa: PLC0415 (see above)
+
         if self.cost is None:
             return Acquisition(self.acquisition, self.beta, self.cost_weight)
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
@@ -119,49 +124,3 @@ class Bayesian(AbstractStrategy):
 def _has_value_alone(trial: PastTrial) -> bool:
     """Whether it has a value and no weights: not a possible parent, but an observation."""
     return trial.value is not None and not trial.inheritable
-
-
-def _worst(completed: Sequence[PastTrial]) -> float:
-    """The lowest value of the half that was trained the longest: early values are all low."""
-    valued = [trial for trial in completed if trial.value is not None]
-    median = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
-    mature = (trial.value for trial in valued if trial.fidelity >= median)
-    return min((value for value in mature if value is not None), default=0.0)
-
-
-def believe(
-    completed: Sequence[PastTrial],
-    pending: Sequence[PastTrial],
-    kernel: str,
-    prior_mean: PriorMean | None = None,
-) -> Surrogate:
-    """The surrogate of a history: infeasible trials count as the worst, pending ones as expected.
-
-    Failed and lost trials are left out: they say nothing about their architectures.
-    """
-    seen = observations(completed)
-    parents = [trial for trial in completed if trial.inheritable]  # some may have no value
-    landmarks = [trial.architecture for trial in (*parents, *pending)]
-    surrogate = fit(seen, kernel, landmarks, scheduled(len(seen)), prior_mean)
-    for trial in pending:
-        points = surrogate.geometry.points([trial.architecture])
-        surrogate = surrogate.fantasize(points, np.array([trial.fidelity]))
-    return surrogate
-
-
-def observations(completed: Sequence[PastTrial]) -> list[Observation]:
-    """The values of a history in the order of its trials; infeasible ones count as the worst."""
-    worst = _worst(completed)
-    found = []
-    for trial in sorted(completed, key=lambda trial: trial.number):
-        if trial.status is TrialStatus.INFEASIBLE:
-            found.append(Observation(trial.architecture, worst))
-        elif trial.value is not None:
-            std = trial.value_std or 0.0
-            found.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
-    return found
-
-
-def prior_mean_of(searches: Sequence[Sequence[PastTrial]]) -> PriorMean | None:
-    """What the trials of finished searches say of a new one; None where there are too few."""
-    return learn_prior_mean([observations(trials) for trials in searches])

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.similarity.edit_distance import Floats
-
+Floats = NDArray[np.float64]
 _MOST = 3.0  # standard deviations to which advantages are clipped
 _BOUND = 8.0  # to which weights are clipped, so that no choice becomes impossible
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from api.controller import reports
+from api.controller.suggestions import past_trial
 from api.controller.sweeper import Sweeper
 from api.models import Damaged, Trial, Worker
 from api.store import datasets, live_searches, workers
@@ -59,7 +60,7 @@ class Line:
     def inheritable(self) -> list[bool]:
         with self.world.sessions.begin() as session:
             rows = live_searches.past(session, self.search)
-        return [live_searches.past_trial(row).inheritable for row in rows]
+        return [past_trial(row).inheritable for row in rows]
 
 
 @pytest.fixture

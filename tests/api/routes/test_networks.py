@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from api.controller.proposer import answer
+from api.controller.suggestions import answer
 from api.models import Discarded, Network
 from api.store import blobs, live_searches, searches
+from api.store.snapshots import StoredSnapshot
 from core.graph.architecture import Architecture
 from core.graph.roots import chain
 from core.graph.weights import Weights, save
@@ -109,7 +110,7 @@ def test_a_search_starts_from_the_network_alone(person, world):
     assert (row["parent_id"], row["inherited"]) == (None, False)
 
 
-def snapshot(world, search_id: str, count: int) -> live_searches.StoredSnapshot:
+def snapshot(world, search_id: str, count: int) -> StoredSnapshot:
     with world.sessions.begin() as session:
         (search,) = live_searches.live(session)
         assert str(search.search_id) == search_id

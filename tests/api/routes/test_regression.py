@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from api.controller.proposer import answer
+from api.controller.suggestions import answer
 from api.pictures.figures import NAMES
 from api.store import live_searches, searches
 from core.graph.architecture import Architecture

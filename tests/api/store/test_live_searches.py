@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from api.controller.suggestions import past_trial
 from api.models import Lease, Search, Trial
 from api.store import leases, live_searches, results
 from api.store.keys import Caller
-from api.store.live_searches import LiveSearch, StoredSnapshot, past_trial
+from api.store.live_searches import LiveSearch
+from api.store.snapshots import StoredSnapshot
 from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json

@@ -7,7 +7,6 @@ import pytest
 
 from api.models import Search
 from api.store import new_trials
-from api.store.new_trials import clipped
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus, TrialKind
 
@@ -96,21 +95,3 @@ def test_the_final_fit_goes_on_from_the_winners_weights(world, inherits, has_wei
     final = world.trials(search)[-1]
     assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 2, best)
     assert (final.fingerprint, final.inherited) == ("best", inherits and has_weights)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "stored"),
-    [
-        ((0.9, 0.02), (0.9, 0.02)),
-        ((-0.34, 0.8), (0.0, 0.5)),
-        ((1.02, 0.01), (1.0, 0.01)),
-        ((None, None), (None, None)),
-    ],
-)
-def test_a_prediction_of_a_share_is_clipped_to_zero_and_one(predicted: Any, stored: Any) -> None:
-    assert clipped(*predicted, (0.0, 1.0)) == stored
-
-
-def test_a_prediction_of_another_range_is_clipped_to_that() -> None:
-    assert clipped(-30.0, 9.0, (-20.0, -4.0)) == (-20.0, 8.0)
-    assert clipped(3.0, 1.0, (-20.0, float("inf"))) == (3.0, 1.0)

@@ -9,8 +9,9 @@ from benchmarks.histories import history
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
+from core.search.beliefs import believe, prior_mean_of
 from core.search.history import PastTrial, SuggestRequest
-from core.search.strategies.bayesian import FIRST, Bayesian, believe, prior_mean_of
+from core.search.strategies.bayesian import FIRST, Bayesian
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
 

@@ -11,8 +11,9 @@ from core.graph.architecture import Architecture
 from core.similarity.edit_distance import Floats
 from core.similarity.encoding import NodeEncoder
 from core.similarity.graph_features import NAMES, graph_features
+from core.surrogate import FEWEST_SEARCHES, FEWEST_VALUES
 from core.surrogate.fitting import Observation, fit, learn_prior_mean
-from core.surrogate.prior_mean import FEWEST_SEARCHES, FEWEST_VALUES, WEIGHT, PriorMean
+from core.surrogate.prior_mean import WEIGHT, PriorMean
 
 NETWORKS = [[trial.architecture for trial in history(12, seed=seed)] for seed in range(4)]
 UNSEEN = of_depth(15, 30)

@@ -5,9 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from core.search.defaults import (
-    BACKWARD,
-)
+from core.graph.cost import BACKWARD
 from tests.worker.orders import NETWORK, order_for
 from tests.worker.trainer.trainings import PLAIN_MLP
 from worker.trainer.networks.compute import SMALL_STEP, Compute, kind_of

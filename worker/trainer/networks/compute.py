@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from core.graph.architecture import Architecture
+from core.graph.cost import BACKWARD
 from core.graph.initialisation import initialise
 from core.graph.roots import chain
 from core.layers import (
@@ -38,9 +39,6 @@ from core.layers import (
     MaxPool2d,
     Output,
     ReLU,
-)
-from core.search.defaults import (
-    BACKWARD,
 )
 from worker.trainer.networks.network import Network
 
