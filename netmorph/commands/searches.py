@@ -464,7 +464,7 @@ def _matching(searches: Iterator[Search], text: str) -> list[Search]:
 def _is_id(text: str) -> bool:
     """Whether the text is a complete id, so that no list is needed to find it."""
     try:
-        return str(UUID(text)) == text
+        return str(UUID(text)) == text.lower()
     except ValueError:
         return False
 
