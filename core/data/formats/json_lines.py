@@ -3,11 +3,12 @@
 import pyarrow as pa
 from pyarrow import json
 
+from core.data import interruption
 from core.data.files import Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.formats.parquet import as_categories
+from core.data.formats.parquet import by_name
 from core.data.image_names import have_images
-from core.data.tables.dialect import is_json, names_of
+from core.data.tables.dialect import is_json
 from core.data.tables.joining import open_table, read_tables, table_names
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
@@ -59,7 +60,7 @@ def _read(file: SingleFile) -> Table:
     options = json.ReadOptions(use_threads=False, block_size=_LONGEST)
     try:
         with file.reopened() as stream:
-            table = json.read_json(stream, read_options=options)
+            table = json.read_json(interruption.checked(stream), read_options=options)
         table.validate(full=True)
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:160]
@@ -70,5 +71,4 @@ def _read(file: SingleFile) -> Table:
     if table.num_rows > MAX_ROWS:
         rows = f"{table.num_rows:,} rows"
         raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
-    names = names_of(table.column_names)
-    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
+    return Table(by_name(table))
