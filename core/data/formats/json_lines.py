@@ -15,7 +15,9 @@ from core.errors import InvalidDataset
 
 _START = 4096  # bytes by which a file is recognised
 _SUFFIXES = (".jsonl", ".ndjson")
+_BLOCK = 2**20  # bytes that are parsed between two checks
 _LONGEST = 2**24  # bytes of a line
+_TOO_LONG = "straddl"  # in Arrow's words for a line that is longer than a block
 
 
 @FORMATS.register("jsonl")
@@ -57,10 +59,8 @@ def _read(file: SingleFile) -> Table:
                 "the file is a JSON array; expected JSON Lines, one object a line, as pandas "
                 'writes them with to_json(file, orient="records", lines=True)'
             )
-    options = json.ReadOptions(use_threads=False, block_size=_LONGEST)
     try:
-        with file.reopened() as stream:
-            table = json.read_json(interruption.checked(stream), read_options=options)
+        table = _parsed(file)
         table.validate(full=True)
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:160]
@@ -72,3 +72,19 @@ def _read(file: SingleFile) -> Table:
         rows = f"{table.num_rows:,} rows"
         raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
     return Table(by_name(table))
+
+
+def _parsed(file: SingleFile) -> pa.Table:
+    """The table, parsed in small blocks; in large ones where a line is longer than a small one."""
+    try:
+        return _parsed_in_blocks(file, _BLOCK)
+    except pa.ArrowInvalid as error:
+        if _TOO_LONG not in str(error):
+            raise
+    return _parsed_in_blocks(file, _LONGEST)
+
+
+def _parsed_in_blocks(file: SingleFile, size: int) -> pa.Table:
+    options = json.ReadOptions(use_threads=False, block_size=size)
+    with file.reopened() as stream:
+        return json.read_json(interruption.checked(stream), read_options=options)
