@@ -20,7 +20,7 @@ from api.schemas import DatasetOut, IntakeOut, NetworkOut
 from api.store import datasets, networks
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.data import intake
+from core.data import intake, interruption
 from core.data.datasets import write
 from core.data.files import ReadLimits
 from core.data.formats import FORMATS, ReadOptions
@@ -200,7 +200,7 @@ def _store_file(
     builtin: bool,
 ) -> DatasetOut:
     """Store the file of a data set, and the row that makes it one."""
-    blob = storage.put_file("datasets", file, "safetensors")
+    blob = storage.put_file("datasets", file, "safetensors", interruption.check)
     with unit_of_work(maker) as session:
         made = datasets.add(
             session, caller, name=name, builtin=builtin, spec=found.spec, blob=blob,

@@ -18,6 +18,7 @@ NAMES = (
     "trainer",
     "load",
     "controller",
+    "dashboard",
 )
 EXPERIMENTS = ("outcome", "paper", "strategies", "parallel", "ablations", "nas_peers")
 _PLAIN = ("controller",)  # takes no common options

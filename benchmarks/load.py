@@ -57,7 +57,7 @@ def _disturbed(load: Load, names: list[str], *, with_optuna: bool) -> reporting.
     """A run without disturbance, one with each of these, and Optuna, on the same servers."""
     runs = 1 + len(names)
     stock = dataclasses.replace(load, seconds=MORE * load.seconds * runs)  # of waiting trials
-    with _servers() as (settings, postgres), service(settings, stock) as on:
+    with servers() as (settings, postgres), service(settings, stock) as on:
         acknowledged: list[tuple[UUID, int]] = []
         baseline = _run(on, load, acknowledged, contextlib.nullcontext())
         found: dict[str, Any] = {"baseline": baseline}
@@ -103,7 +103,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _servers() -> Iterator[tuple[Settings, EmbeddedPostgres]]:
+def servers() -> Iterator[tuple[Settings, EmbeddedPostgres]]:
     """Private servers, and the settings of a service on them."""
     with tempfile.TemporaryDirectory(prefix="netmorph-bench-") as name:
         folder = Path(name)

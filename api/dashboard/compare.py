@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute, page
+from api.dashboard.unchanged import FragmentRoute, of_version
 from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep, ThemeName
 from api.pictures import comparison
@@ -19,6 +20,7 @@ from api.store.keys import Caller
 from core.errors import InvalidInput
 
 router = APIRouter(route_class=PageRoute)
+fragments = APIRouter(route_class=FragmentRoute)
 
 ChosenQuery = Annotated[list[UUID], Query(alias="search", max_length=100, default_factory=list)]
 
@@ -36,7 +38,7 @@ def compare_page(
     return page(request, "compare.html", **_values(found))
 
 
-@router.get("/ui/compare")
+@fragments.get("/ui/compare")
 def compare_fragment(
     request: Request, visitor: VisitorDep, session: SessionDep, chosen: ChosenQuery
 ) -> HTMLResponse:
@@ -47,18 +49,31 @@ def compare_fragment(
 
 @router.get("/ui/compare/{name}")
 def compare_figure(
+    request: Request,
     name: Literal["figure", "fronts"],
     visitor: VisitorDep,
     session: SessionDep,
     chosen: ChosenQuery,
     metric: Annotated[str, Query(max_length=64)] = "",
     theme: ThemeName = "light",
-) -> dict[str, Any]:
+) -> Response:
     """The best so far or the fronts of the searches with one metric, for Plotly.
 
     Without a metric it is that of the first search.
     """
-    found = _searches(session, visitor.caller, chosen)
+
+    def make() -> Response:
+        return JSONResponse(_figure(session, visitor.caller, chosen, name, metric, theme))
+
+    first, *others = _ids(chosen)
+    versions = [searches.version(session, visitor.caller, one) for one in others]
+    return of_version(request, session, visitor.caller, first, make, beside=versions)
+
+
+def _figure(
+    session: Session, caller: Caller, chosen: list[UUID], name: str, metric: str, theme: str
+) -> dict[str, Any]:
+    found = _searches(session, caller, chosen)
     known = comparison.by_metric(found)
     if (metric := metric or next(iter(known))) not in known:
         raise InvalidInput(f"no search has the metric {metric!r}; expected {' or '.join(known)}")
@@ -69,13 +84,17 @@ def compare_figure(
 
 def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[SearchOut]:
     """The searches, in the order of the address; InvalidInput for too few or too many."""
+    return [searches.get(session, caller, one) for one in _ids(chosen)]
+
+
+def _ids(chosen: list[UUID]) -> list[UUID]:
     ids = list(dict.fromkeys(chosen))
     if not comparison.LEAST <= len(ids) <= comparison.MOST:
         raise InvalidInput(
             f"found {len(ids)} chosen searches; expected {comparison.LEAST} to {comparison.MOST}: "
             "tick them in the list of searches"
         )
-    return [searches.get(session, caller, one) for one in ids]
+    return ids
 
 
 def _values(found: list[SearchOut]) -> dict[str, Any]:
@@ -89,3 +108,6 @@ def _values(found: list[SearchOut]) -> dict[str, Any]:
         "seeds": [len(group) for group in groups if len(group) > 1],
         "query": "&".join(f"search={one.id}" for one in found),
     }
+
+
+router.include_router(fragments)

@@ -1,9 +1,9 @@
 """Resources that open pages fetch: events of changes, figures, the exported model."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
@@ -15,16 +15,15 @@ from api.edge.dependencies import ChangesDep, SessionDep, StorageDep, ThemeName
 from api.edge.event_streams import LastEventId
 from api.pictures import figures
 from api.pictures.plots import THEMES
-from api.schemas import TrialDetail
+from api.schemas import SearchOut, TrialDetail
 from api.store import searches, trials
-from api.store.keys import Caller
 
 router = APIRouter()
 drawn = APIRouter(route_class=FigureRoute)
 files = APIRouter(route_class=PageRoute)  # a browser shows why there is none
 
 EARLIER_FRONTS = 4  # behind the front of a search
-_TIMED = {"front", "timeline"}  # figures that also change with other searches, or with time
+_TIMED = {"timeline"}  # figures that also change with time
 
 
 @router.get("/ui/searches/{search_id}/events/stream")
@@ -34,9 +33,11 @@ async def search_events(
     visitor: VisitorDep,
     changes: ChangesDep,
     last_event_id: LastEventId = None,
+    after: Annotated[str | None, Query(max_length=20)] = None,
 ) -> StreamingResponse:
-    """The changes of one search."""
-    return await event_streams.of_search(request, visitor.caller, search_id, changes, last_event_id)
+    """The changes of one search, after the version that the page shows."""
+    known = last_event_id or after
+    return await event_streams.of_search(request, visitor.caller, search_id, changes, known)
 
 
 @router.get("/ui/events/stream")
@@ -58,24 +59,32 @@ def search_figure(
 ) -> Response:
     """A figure of a search for Plotly; the front has those of earlier searches behind it."""
 
+    caller = visitor.caller
+
     def make() -> Response:
-        return JSONResponse(_figure(session, visitor.caller, search_id, name, theme))
+        return JSONResponse(figures.of_search(session, caller, search_id, name, theme))
 
     if name in _TIMED:
         return make()
-    return of_version(request, session, visitor.caller, search_id, make)
-
-
-def _figure(
-    session: Session, caller: Caller, search_id: UUID, name: str, theme: str
-) -> dict[str, Any]:
-    figure = figures.of_search(session, caller, search_id, name, theme)
     if name != "front":
-        return figure
+        return of_version(request, session, caller, search_id, make)
     search = searches.get(session, caller, search_id)
     earlier = searches.on_same_data(session, caller, search, EARLIER_FRONTS)
-    points = [(one, trials.points(session, one.id)) for one in earlier]
-    return figures.with_earlier_fronts(figure, search, points, THEMES[theme])
+
+    def make_front() -> Response:
+        return JSONResponse(_front(session, search, earlier, theme))
+
+    versions = [(one.id, one.version) for one in earlier]
+    return of_version(request, session, caller, search_id, make_front, beside=versions)
+
+
+def _front(
+    session: Session, search: SearchOut, earlier: list[SearchOut], theme: str
+) -> dict[str, Any]:
+    """The front of a search, with those of earlier searches behind it."""
+    figure = figures.front(search, trials.points(session, search.id), THEMES[theme])
+    behind = [(one, trials.points(session, one.id)) for one in earlier]
+    return figures.with_earlier_fronts(figure, search, behind, THEMES[theme])
 
 
 @drawn.get("/ui/trials/{trial_id}/figures/curves")

@@ -18,7 +18,7 @@ _OPTIONS = {
     "split_seed": "--split-seed", "augmentation": "--no-augmentation", "ensemble": "--ensemble",
     "int8": "--int8",
 }  # fmt: skip
-_CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
+_CLONE_OPTIONS = ("name", "seed", "trials", "minutes", "priority")
 _LONGEST_LINE = 42  # characters of a command beside the form, and on a narrow screen
 
 

@@ -94,8 +94,9 @@ _ITEM = re.compile(r"\s*([^\s=,]+)\s*=\s*([^,]*?)\s*")
 
 
 def fields_of(search: SearchOut) -> Fields:
-    """The form for the same search again, with the usual priority."""
-    body = request_of(search) | {"priority": USUAL["priority"]}
+    """The form for the same search again: a low priority is kept, a high one is not."""
+    is_low = search.priority is Priority.LOW
+    body = request_of(search) | {"priority": Priority.LOW if is_low else USUAL["priority"]}
     fields = {"like": str(search.id)}
     for name, path in PATHS.items():
         value: Any = body

@@ -1,6 +1,7 @@
 """Searches side by side: the settings in which they differ, and their best so far and fronts."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -187,7 +188,7 @@ def _median(curves: Sequence[Curve], colour: str) -> list[dict[str, Any]]:
         return []
     first, last = max(min(one) for one in curves), min(max(one) for one in curves)
     numbers = [n for n in sorted({n for one in curves for n in one}) if first <= n <= last]
-    values = [[_up_to(one, number) for one in curves] for number in numbers]
+    values = [*zip(*(_up_to(one, numbers) for one in curves), strict=True)]
     band = {"type": "scatter", "mode": "lines", "x": numbers, "hoverinfo": "skip"}
     none = {"shape": "hv", "width": 0, "color": colour}
     return [
@@ -201,8 +202,10 @@ def _median(curves: Sequence[Curve], colour: str) -> list[dict[str, Any]]:
     ]
 
 
-def _up_to(curve: Curve, number: int) -> float:
-    return curve[max(one for one in curve if one <= number)]
+def _up_to(curve: Curve, numbers: Sequence[int]) -> list[float]:
+    """The value of a curve at each of these trials: that of the last one before it."""
+    known, values = [*curve], [*curve.values()]
+    return [values[bisect_right(known, number) - 1] for number in numbers]
 
 
 def _faint(colour: str) -> str:

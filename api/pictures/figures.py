@@ -30,6 +30,7 @@ from api.pictures.plots import (
 )
 from api.schemas import EpochOut, FrontPoint, SearchOut, TrialOut
 from api.store import epochs, searches, trials
+from api.store.epochs import EpochPoint
 from api.store.keys import Caller
 from api.store.trials import TrialPoint
 from core.errors import UnknownKind
@@ -40,6 +41,7 @@ from core.tasks import TASKS
 CURVES = 24  # learning curves shown at once: the best, and beside them the running ones
 
 Shown = TypeVar("Shown", TrialOut, TrialPoint)
+AnyEpoch = EpochOut | EpochPoint
 
 
 #: The figures of a search by name.
@@ -59,7 +61,7 @@ def of_search(
     """A figure of a search that the caller may see; raises UnknownKind for another name."""
     search = searches.get(session, caller, search_id)
     points = trials.points(session, search_id)
-    curves: list[EpochOut] = []
+    curves: list[EpochPoint] = []
     if name == "learning-curves":
         curves = epochs.of_trials(session, [point.id for point in with_curves(points, search)])
     return build(name, search, points, curves, theme)
@@ -77,7 +79,7 @@ def build(
     name: str,
     search: SearchOut,
     shown: Sequence[Shown],
-    curves: Sequence[EpochOut],
+    curves: Sequence[AnyEpoch],
     theme: str = "light",
 ) -> dict[str, Any]:
     """A figure of a search as JSON; raises UnknownKind for another name."""
@@ -259,12 +261,15 @@ def with_curves(shown: Sequence[Shown], search: SearchOut) -> list[Shown]:
 
 
 def learning_curves(
-    search: SearchOut, shown: Sequence[Shown], curves: Sequence[EpochOut], theme: Theme
+    search: SearchOut, shown: Sequence[Shown], curves: Sequence[AnyEpoch], theme: Theme
 ) -> dict[str, Any]:
     """Validation metric against seconds of training: the curves of the best and the running."""
     data = []
+    by_attempt: defaultdict[tuple[UUID, int], list[AnyEpoch]] = defaultdict(list)
+    for one in curves:
+        by_attempt[one.trial_id, one.attempt].append(one)
     for trial in reversed(with_curves(shown, search)):
-        rows = [e for e in curves if e.trial_id == trial.id and e.attempt == trial.attempt]
+        rows = by_attempt[trial.id, trial.attempt]
         is_best = search.best is not None and search.best.trial_id == trial.id
         line = {"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1}
         data.append(
@@ -284,7 +289,7 @@ def learning_curves(
     return {"data": data, "layout": shape | {"showlegend": False}}
 
 
-def _settled(curves: Sequence[EpochOut], search: SearchOut) -> list[float] | None:
+def _settled(curves: Sequence[AnyEpoch], search: SearchOut) -> list[float] | None:
     """The range of the metric without the first epochs and the weakest quarter of the trials."""
     by_trial: defaultdict[UUID, list[float]] = defaultdict(list)
     for one in curves:
@@ -345,10 +350,13 @@ def _band(x: list[int], low: list[float], high: list[float], theme: Theme) -> di
     lows: list[float] = []
     highs: list[float] = []
     for index, number in enumerate(x):
+        before = max(0, index - 1)
+        if 0 < index < len(x) - 1 and (low[before], high[before]) == (low[index], high[index]):
+            continue  # on the way to the next step
         if index:
             xs.append(number)
-            lows.append(low[index - 1])
-            highs.append(high[index - 1])
+            lows.append(low[before])
+            highs.append(high[before])
         xs.append(number)
         lows.append(low[index])
         highs.append(high[index])

@@ -10,6 +10,7 @@ from api.store.trials import TrialPoint
 from core.protocol.states import TrialStatus
 
 _ROW = 34  # pixels of a worker
+_MANY = 200  # bars that have room for their numbers
 
 
 def timeline(
@@ -20,8 +21,10 @@ def timeline(
     # The clock of an extended search has been set forward: its first trial began before.
     starts = [one.started_at for one in bars if one.started_at is not None]
     began = min([search.started_at or search.created_at, *starts])
+    mode = "inside" if len(bars) <= _MANY else "none"  # to fit each number in takes seconds
     data = [
         _bars(began, search.now, [one for one in bars if one.status in statuses], name, colour)
+        | {"textposition": mode}
         for name, statuses, colour in (
             ("completed", {TrialStatus.COMPLETED}, theme.accent),
             ("running", {TrialStatus.RUNNING}, theme.text),
@@ -49,8 +52,7 @@ def _bars(
         "type": "bar", "orientation": "h", "name": name,
         "y": [one.worker for one in trials],
         "base": [start for start, _ in spans], "x": [end - start for start, end in spans],
-        "text": [str(one.number) for one in trials], "textposition": "inside",
-        "insidetextanchor": "middle",
+        "text": [str(one.number) for one in trials], "insidetextanchor": "middle",
         "customdata": [str(one.id) for one in trials],
         "marker": {"color": colour, "line": {"width": 1, "color": "rgba(127,127,127,.6)"}},
         "hovertemplate": "trial %{text}: %{x:.1f} min<extra></extra>",

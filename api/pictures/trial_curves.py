@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.pictures.plots import DASHES, Theme, exact, goodness, layout, span, ticks, whole_numbers
-from api.schemas import EpochOut, SearchOut, TrialOut
+from api.schemas import SearchOut, TrialOut
+from api.store.epochs import EpochPoint
 
 _FEW = 3  # epochs that are shown in any case
 
 
 def figure(
-    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut], theme: Theme
+    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochPoint], theme: Theme
 ) -> dict[str, Any]:
     """The validation metric of each trial by epoch of its last attempt."""
     data = []
@@ -34,7 +35,7 @@ def figure(
 
 
 def _settled(
-    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut]
+    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochPoint]
 ) -> list[float]:
     """What the axis has room for: the better half of the epochs of each trial with a value.
 

@@ -1,7 +1,7 @@
 """Trials as people see them: the list of a search, one in detail, the exported model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -66,6 +66,12 @@ class LineageTrial:
 
 
 _POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))
+#: The columns that a task type turns into what people read.
+_METRICS = [
+    index
+    for index, field in enumerate(fields(TrialPoint))
+    if field.name in ("value", "predicted_mean")
+]
 
 
 def listing(
@@ -131,15 +137,13 @@ def points(session: Session, search_id: UUID) -> list[TrialPoint]:
     task = _task(session, search_id)
     shown = (Trial.search_id == search_id, IS_SHOWN)
     statement = select(*_POINT).where(*shown).order_by(Trial.number)
-    points = (TrialPoint(*row) for row in session.execute(statement))
-    return [
-        replace(
-            point,
-            value=_metric(point.value, task),
-            predicted_mean=_metric(point.predicted_mean, task),
-        )
-        for point in points
-    ]
+    found = []
+    for row in session.execute(statement):
+        columns = list(row)
+        for index in _METRICS:
+            columns[index] = _metric(columns[index], task)
+        found.append(TrialPoint(*columns))
+    return found
 
 
 def _task(session: Session, search_id: UUID) -> AbstractTask:

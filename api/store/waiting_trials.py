@@ -75,13 +75,19 @@ def queue(
     order = (*groups, Trial.queue_rank.desc(), Trial.available_at, Trial.id)
     position = func.row_number().over(order_by=order)
     highest = func.max(Trial.queue_rank).over(partition_by=groups)
-    exported = aliased(Trial)
+    exported, trained = aliased(Trial), aliased(Trial)
+    highest_trained = (
+        select(func.max(trained.queue_rank))
+        .where(trained.status == TrialStatus.RUNNING)
+        .scalar_subquery()
+    )
     is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
         select(
             position.label("position"),
             (highest > Trial.queue_rank).label("is_behind"),
+            func.coalesce(highest_trained > Trial.queue_rank, False).label("is_behind_trained"),
             case((is_export, Trial.parent_id), else_=Trial.id).label("trial_id"),
             case((is_export, exported.number), else_=Trial.number).label("number"),
             Trial.kind,
@@ -141,7 +147,9 @@ def stats(session: Session, caller: Caller) -> QueueStatsOut:
 
 
 def _waiting(row: Any, known: Capacity) -> WaitingTrial:
-    reason = why(row.reason, row.available_at, row.now, known, is_behind=row.is_behind)
+    # A search with one trial in flight has often none that waits, and still gets the next worker.
+    is_behind = row.is_behind or (row.is_behind_trained and not known.free)
+    reason = why(row.reason, row.available_at, row.now, known, is_behind=is_behind)
     return WaitingTrial(
         row.position, row.trial_id, row.number, row.kind, row.attempt, row.search_id, row.search,
         row.waiting, _PAUSED if row.is_paused else reason,

@@ -21,13 +21,14 @@ WHERE search_id = ANY(:ids) AND trials.status IN ('waiting', 'running')
 GROUP BY searches.id
 """)
 
-#: Those of some searches that have a trial before which one of another search is leased.
+#: Those of some searches that have a trial before which one of another search is leased, or was.
+#: A search with one trial in flight has often none that waits, and still gets the next worker.
 _BEHIND = text("""
 SELECT DISTINCT held.search_id
 FROM trials AS held
 WHERE held.search_id = ANY(:ids) AND held.status = 'waiting' AND held.kind <> 'export' AND EXISTS (
     SELECT FROM trials AS earlier JOIN searches ON searches.id = earlier.search_id
-    WHERE earlier.status = 'waiting' AND earlier.available_at <= now()
+    WHERE earlier.status IN ('waiting', 'running') AND earlier.available_at <= now()
         AND searches.status IN ('running', 'finishing') AND earlier.queue_rank > held.queue_rank)
 """)
 

@@ -67,12 +67,19 @@ class Storage:
                 self._fs.pipe_file(self._path(blob), data)
         return blob
 
-    def put_file(self, kind: BlobKind, path: Path, suffix: str) -> BlobRef:
+    def put_file(
+        self,
+        kind: BlobKind,
+        path: Path,
+        suffix: str,
+        on_chunk: Callable[[], None] = lambda: None,
+    ) -> BlobRef:
         """Store the contents of a file of any size, as `put` does, piece by piece.
 
         The file must not change afterwards: one of `draft` becomes the stored file without a copy.
+        `on_chunk` is called after each piece that is hashed; what it raises ends the storing.
         """
-        size, sha256 = _size_and_hash(path)
+        size, sha256 = FileHash(path).finish(on_chunk)
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
         with self._failures():
             if self._is_local:
@@ -346,8 +353,3 @@ def _check(blob: BlobRef, size: int, sha256: str) -> None:
         raise CorruptBlob(f"{blob.key} has {size} bytes, expected {blob.bytes}")
     if sha256 != blob.sha256:
         raise CorruptBlob(f"{blob.key} has the hash {sha256[:12]}…, expected {blob.sha256[:12]}…")
-
-
-def _size_and_hash(path: Path) -> tuple[int, str]:
-    with open(path, "rb") as file:
-        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()

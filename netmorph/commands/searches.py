@@ -16,6 +16,7 @@ from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
     JsonOption,
+    Priority,
     PriorityOption,
     SearchArgument,
     connect,
@@ -382,15 +383,24 @@ def clone(
     minutes: Annotated[
         float | None, typer.Option(min=0.2, help="Another budget: minutes, final fit included.")
     ] = None,
+    priority: PriorityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Request the same search again, if wanted with another seed or budget."""
+    """Request the same search again, if wanted with another seed, budget or priority.
+
+    A search of low priority is requested again with low, any other one with normal priority.
+    """
     with connect(service) as client:
-        body = request_of(resolve(client, search))
+        item = resolve(client, search)
+        body = request_of(item)
         if trials is not None or minutes is not None:
             seconds = None if minutes is None else 60 * minutes
             body["budget"] = {"trials": trials, "seconds": seconds}
         body |= {} if seed is None else {"seed": seed}
+        if priority is not None:
+            body["priority"] = priority.value
+        elif item.get("priority") == Priority.LOW:
+            body["priority"] = Priority.LOW.value
         created = client.create_search(body | ({} if name is None else {"name": name}))
     if as_json:
         print_json(created)
@@ -469,7 +479,7 @@ def _matching(searches: Iterator[Search], text: str) -> list[Search]:
 def _is_id(text: str) -> bool:
     """Whether the text is a complete id, so that no list is needed to find it."""
     try:
-        return str(UUID(text)) == text
+        return str(UUID(text)) == text.lower()
     except ValueError:
         return False
 

@@ -1,6 +1,7 @@
 """The commands on webhooks: webhook add, ls, rm, deliveries, redeliver, ping."""
 
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -17,7 +18,6 @@ from netmorph.commands.options import (
     print_json,
     with_service,
 )
-from netmorph.errors import ClientError
 from netmorph.target import Target
 
 webhooks = typer.Typer(
@@ -153,13 +153,18 @@ def resolve(client: Client, text: str) -> Webhook:
 
 
 def _delivery(client: Client, webhook_id: str, text: str) -> Delivery:
-    """The delivery whose id begins with `text`, or the newest for `last`."""
-    for item in client.deliveries(webhook_id):
-        if text == "last" or (matching.begins(item, text)):
-            return item
-    raise ClientError(
-        f"no delivery found for {text!r}; expected one: `netmorph webhook deliveries` lists them"
-    )
+    """The delivery whose id begins with `text`, or the newest for `last`.
+
+    Raises:
+        ClientError: no delivery or several match.
+    """
+    known = client.deliveries(webhook_id)
+    if text == "last":
+        found = list(islice(known, 1))
+    else:
+        found = [item for item in known if matching.begins(item, text)]
+    advice = "expected one: `netmorph webhook deliveries` lists them"
+    return matching.only(found, text, "delivery", advice, plural="deliveries")
 
 
 def _print_pending(item: Delivery, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 // such as a worker that has fallen silent, or a trial for which there is none.
 
 const POLL = 5000; // milliseconds
+const PARTS = "[data-fragment], [data-figure]";
 const live = document.querySelector("[data-live]");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 let source = null;
@@ -10,6 +11,19 @@ let timer = null;
 let busy = false;
 let again = false;
 let redrawing = null;
+
+// Plotly's script is large: the page works before it has arrived, and asks for its figures meanwhile.
+const plotly = loaded(document.querySelector("link[data-plotly]")?.href);
+
+function loaded(address) {
+  return new Promise((resolve) => {
+    if (!address) { resolve(null); return; }
+    const script = Object.assign(document.createElement("script"), { src: address });
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => resolve(null)); // the page is of use without figures
+    document.head.append(script);
+  });
+}
 
 // Fetches a part; the service answers 304, without the part, where it is as the page has it.
 function fetchChanged(element, address, headers = {}) {
@@ -66,8 +80,9 @@ async function refreshFigure(element) {
   const address = new URL(element.dataset.figure, location.href);
   address.searchParams.set("theme", theme);
   const answer = await fetchChanged(element, address);
-  if (!answer.ok || !window.Plotly) return;
+  if (!answer.ok) return;
   const text = await answer.text();
+  if (!(await plotly)) return;
   const isSame = element.lastText === text;
   keep(element, text, answer);
   if (isSame) return;
@@ -92,16 +107,18 @@ function openTrial(id) {
   if (id) location.href = `/trials/${id}`;
 }
 
-async function refresh() {
+function refreshPart(element) {
+  return "figure" in element.dataset ? refreshFigure(element) : refreshFragment(element);
+}
+
+async function refresh(selector = PARTS) {
   if (busy) { again = true; return; }
   busy = true;
   try {
     do {
       again = false;
-      await Promise.all([
-        ...[...document.querySelectorAll("[data-fragment]")].map(refreshFragment),
-        ...[...document.querySelectorAll("[data-figure]")].map(refreshFigure),
-      ]);
+      await Promise.all([...document.querySelectorAll(selector)].map(refreshPart));
+      selector = PARTS;
     } while (again);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // the service does not answer; the next change tries again
@@ -130,11 +147,21 @@ function close() {
 function open() {
   if (!document.hidden) poll(usualPeriod());
   if (!live || source || document.hidden || "ended" in live.dataset) return;
-  source = new EventSource(live.dataset.live);
-  source.addEventListener("change", refresh);
+  const known = live.dataset.version;
+  source = new EventSource(known ? `${live.dataset.live}?after=${known}` : live.dataset.live);
+  source.addEventListener("change", (event) => {
+    if (known && event.lastEventId) live.dataset.version = event.lastEventId;
+    refresh();
+  });
   source.addEventListener("open", () => poll(usualPeriod()));
   source.addEventListener("end", async () => { close(); await refresh(); live.dataset.ended = ""; });
   source.addEventListener("error", () => poll(POLL));
+}
+
+// Whether the page shows what the service has just sent: it then hears of what has changed since.
+function isNew() {
+  const [visit] = performance.getEntriesByType("navigation");
+  return Boolean(live?.dataset.version) && visit?.type !== "back_forward";
 }
 
 document.addEventListener("visibilitychange", () => {
@@ -288,11 +315,11 @@ function clearErrors(form) {
   for (const one of form.querySelectorAll("[aria-invalid]")) for (const name of ["aria-invalid", "aria-describedby"]) one.removeAttribute(name);
 }
 
-dark.addEventListener("change", refresh);
+dark.addEventListener("change", () => refresh());
 window.addEventListener("resize", redraw);
 window.addEventListener("pagehide", close);
 document.addEventListener("DOMContentLoaded", () => {
   for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ inline: "center", block: "nearest" });
   open();
-  refresh();
+  refresh(isNew() ? "[data-figure]" : PARTS);
 });

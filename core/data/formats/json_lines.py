@@ -3,18 +3,21 @@
 import pyarrow as pa
 from pyarrow import json
 
+from core.data import interruption
 from core.data.files import Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.formats.parquet import as_categories
+from core.data.formats.parquet import by_name
 from core.data.image_names import have_images
-from core.data.tables.dialect import is_json, names_of
+from core.data.tables.dialect import is_json
 from core.data.tables.joining import open_table, read_tables, table_names
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
 _START = 4096  # bytes by which a file is recognised
 _SUFFIXES = (".jsonl", ".ndjson")
+_BLOCK = 2**20  # bytes that are parsed between two checks
 _LONGEST = 2**24  # bytes of a line
+_TOO_LONG = "straddl"  # in Arrow's words for a line that is longer than a block
 
 
 @FORMATS.register("jsonl")
@@ -56,10 +59,8 @@ def _read(file: SingleFile) -> Table:
                 "the file is a JSON array; expected JSON Lines, one object a line, as pandas "
                 'writes them with to_json(file, orient="records", lines=True)'
             )
-    options = json.ReadOptions(use_threads=False, block_size=_LONGEST)
     try:
-        with file.reopened() as stream:
-            table = json.read_json(stream, read_options=options)
+        table = _parsed(file)
         table.validate(full=True)
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())[:160]
@@ -70,5 +71,20 @@ def _read(file: SingleFile) -> Table:
     if table.num_rows > MAX_ROWS:
         rows = f"{table.num_rows:,} rows"
         raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
-    names = names_of(table.column_names)
-    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
+    return Table(by_name(table))
+
+
+def _parsed(file: SingleFile) -> pa.Table:
+    """The table, parsed in small blocks; in large ones where a line is longer than a small one."""
+    try:
+        return _parsed_in_blocks(file, _BLOCK)
+    except pa.ArrowInvalid as error:
+        if _TOO_LONG not in str(error):
+            raise
+    return _parsed_in_blocks(file, _LONGEST)
+
+
+def _parsed_in_blocks(file: SingleFile, size: int) -> pa.Table:
+    options = json.ReadOptions(use_threads=False, block_size=size)
+    with file.reopened() as stream:
+        return json.read_json(interruption.checked(stream), read_options=options)

@@ -58,12 +58,11 @@ def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
     try:
         with files.open(name) as stream:
             _check_footer(stream)
-            table = _read(stream, limits)
+            table = _read(interruption.checked(stream), limits)
     except (pa.ArrowException, *UNREADABLE) as error:
         reason = " ".join(str(error).split())[:120]
         raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
-    names = names_of(table.column_names)
-    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
+    return Table(by_name(table))
 
 
 def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
@@ -115,6 +114,15 @@ def _check_size(file: parquet.ParquetFile, limits: ReadLimits) -> None:
     cells = 8 * facts.num_rows * facts.num_columns
     if max(size, cells) > limits.tables:
         raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.tables))
+
+
+def by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """The columns of a table by their names, texts as categories."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for index, name in enumerate(names_of(table.column_names)):
+        interruption.check()
+        columns[name] = as_categories(table.column(index))
+    return columns
 
 
 def as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -58,12 +58,14 @@ def encoded(
             learned.append(Learned(name, None, f"its {keys.in_words(keys.total)} divide the rows"))
             continue
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
+        interruption.check()  # each step over a long column takes a while
         learned.append(learn(name, column.take(training)))
         if label_codes is not None and (one := shared_labels(name, column.take(rows), label_codes)):
             sharing.append(one)
         if (spec := learned[-1].spec) is not None:
             if labels is not None and labels.ndim == 1 and copies_label(column.take(rows), labels):
                 copies.append(name)
+            interruption.check()
             blocks.append(encode(spec, column.take(rows)))
             check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)

@@ -85,6 +85,36 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     assert page.evaluate("window.sameDocument") is True
 
 
+def test_a_page_that_has_just_been_loaded_fetches_its_figures_alone(
+    page: Page, visitor: Any, world: Any, large: Any
+) -> None:
+    sign_in(page, visitor.key)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url.partition("/ui/")[2].partition("?")[0]))
+    page.goto(f"/searches/{large}")
+    expect(page.locator("[data-drawn]")).to_have_count(2)
+    parts = [one.partition("/")[2].partition("/")[2] for one in asked if one]
+    assert sorted(parts) == ["events/stream", "figures/best-so-far", "figures/learning-curves"]
+
+    with (
+        page.expect_response(lambda one: one.url.endswith("/state")),
+        world.sessions.begin() as session,
+    ):
+        changed(session, large)
+
+
+def test_a_page_is_live_without_the_script_of_its_figures(
+    page: Page, visitor: Any, world: Any, large: Any
+) -> None:
+    sign_in(page, visitor.key)
+    page.route("**/plotly-*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.goto(f"/searches/{large}")
+    world.set(Search, large, name="another name")
+    with world.sessions.begin() as session:
+        changed(session, large)
+    expect(page.get_by_role("heading", name="another name")).to_be_visible()
+
+
 def test_a_legend_stays_above_its_figure_when_the_window_is_made_wider(
     page: Page, visitor: Any, large: Any
 ) -> None:

@@ -5,8 +5,10 @@ import re
 import pytest
 
 from api.models import Epoch
+from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Budget
+from core.protocol.states import SearchStatus
 from tests.api.conftest import dataset_spec
 
 
@@ -70,6 +72,29 @@ def test_equal_values_are_compared_on_an_axis_that_fits_them(visitor, world, nam
     assert 0.95 < low < 0.97 < high < 1
 
 
+def test_a_table_that_is_compared_is_sent_again_only_after_a_change(visitor, world):
+    ids = [world.search(visitor.caller, SearchStatus.STOPPED) for _ in "12"]
+    path = f"/ui/compare?{query(ids)}"
+    tag = visitor.http.get(path).headers["etag"]
+    same = visitor.http.get(path, headers={"If-None-Match": tag})
+    assert (same.status_code, same.content) == (304, b"")
+    world.trial(ids[1], value=0.9)
+    assert visitor.http.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["figure", "fronts"])
+def test_a_comparison_is_sent_again_only_after_a_change_of_a_search(name, visitor, world, three):
+    path = f"/ui/compare/{name}?{query(three)}"
+    for search_id in three:
+        tag = visitor.http.get(path).headers["etag"]
+        same = visitor.http.get(path, headers={"If-None-Match": tag})
+        assert (same.status_code, same.content) == (304, b"")
+        world.trial(search_id, value=0.9)
+        with world.sessions.begin() as session:
+            changed(session, search_id)
+        assert visitor.http.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
 def test_only_two_to_five_searches_of_ones_own_are_compared(visitor, person, world, three):
     one, two, three_ = three
     for chosen in ([], [one], [one, one], [*three, *(world.search(visitor.caller) for _ in "123")]):
@@ -118,6 +143,20 @@ def test_the_front_of_a_search_has_earlier_ones_on_the_same_data_behind_it(visit
         [],
         [0.6],
     ]  # earlier, others, its own; none in another metric
+
+
+def test_a_front_is_sent_again_only_after_a_change_of_a_search_that_it_shows(visitor, world):
+    data = world.dataset(visitor.caller, builtin=True)
+    earlier, own = (world.search(visitor.caller, dataset_id=data) for _ in "12")
+    world.trial(own, value=0.5)
+    path = f"/ui/searches/{own}/figures/front"
+    for changing in (own, earlier):
+        tag = visitor.http.get(path).headers["etag"]
+        assert visitor.http.get(path, headers={"If-None-Match": tag}).status_code == 304
+        world.trial(changing, value=0.6)
+        with world.sessions.begin() as session:
+            changed(session, changing)
+        assert visitor.http.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_the_network_that_a_search_starts_from_is_named_on_its_front(visitor, world):

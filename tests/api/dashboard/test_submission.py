@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from api.dashboard.search_commands import search_command
 from api.dashboard.search_form import DEFAULTS, PATHS
+from api.models import Search
 from core.protocol.contracts import Training
 from netmorph.cli import app
 from netmorph.commands.search import search as command
@@ -183,6 +184,19 @@ def test_a_clone_starts_with_the_boxes_and_choices_of_its_search(visitor, world)
     config = world.get_search(made.headers["location"].rpartition("/")[2]).config
     assert "int8" not in config
     assert {"erasing", "mixing"}.isdisjoint(config["training"])
+
+
+@pytest.mark.parametrize(("priority", "kept"), [("low", "low"), ("high", "normal")])
+def test_a_clone_keeps_a_low_priority_and_no_high_one(visitor, world, priority, kept):
+    like = world.search(visitor.caller)
+    world.set(Search, like, priority=priority)
+    page = visitor.http.get(f"/submit?like={like}").text
+    assert f"netmorph clone {like}</pre>" in page
+    fields = fields_in(page, "/searches")
+    assert fields["priority"] == kept
+    other = {"low": "normal", "normal": "low"}[kept]
+    shown = visitor.http.get("/ui/submit/commands", params=fields | {"priority": other}).text
+    assert f"--priority {other}" in shown
 
 
 def test_a_preview_says_what_the_search_would_be_and_makes_none(visitor, world):

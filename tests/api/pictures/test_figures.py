@@ -305,6 +305,18 @@ def test_of_a_metric_of_which_less_is_better_the_least_is_the_best_so_far(watche
     assert front["y"] == [0.3]
 
 
+def test_only_few_bars_of_a_timeline_have_their_numbers_in_them(watched):
+    search, listed = watched()
+    started = {"worker": "w", "started_at": search.created_at, "ended_at": search.now}
+    shown = [
+        listed[0].model_copy(update={"number": k, "status": TrialStatus.COMPLETED} | started)
+        for k in range(300)
+    ]
+    for count, position in ((10, "inside"), (300, "none")):
+        (bars,) = figures.build("timeline", search, shown[:count], [])["data"]
+        assert (bars["textposition"], len(bars["text"])) == (position, count)
+
+
 def test_the_marks_of_many_trials_are_small_enough_to_stay_apart(watched):
     search, listed = watched()
     shown = [

@@ -313,6 +313,28 @@ def test_a_search_says_that_it_waits_behind_a_higher_priority(world, take, prefe
     assert found[high].reason == ""
 
 
+def test_a_search_with_one_trial_in_flight_is_before_others_while_none_of_it_waits(
+    world, take, prefer
+) -> None:
+    """It gets the worker again after each trial: those behind it wait for its end."""
+    owner = world.caller()
+    low, usual = world.search(owner), world.search(owner)
+    prefer(low, "low")
+    trial = world.trial(usual)
+    assert take().trial_id == trial
+    world.trial(low)
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE trials SET available_at = now() - interval '1 minute'"))
+
+    behind = "waits behind searches of a higher priority; "
+    assert [one.reason for one in queued(world, owner)] == [behind + "all workers are busy: 1 of 1"]
+    with world.sessions.begin() as session:
+        assert searches.get(session, owner, low).reason.startswith(behind)
+        spare = Capacity(live=2, busy=1, away=0)
+        (one,) = waiting_trials.queue(session, owner, 100, spare)[0]
+    assert one.reason == "a worker is about to take it"
+
+
 # --- the plan -------------------------------------------------------------------------------------
 
 

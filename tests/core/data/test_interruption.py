@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import json as arrow_json
 from pyarrow import parquet
 
 from core.data import intake, interruption
@@ -95,3 +96,23 @@ def test_a_reading_ends_at_any_of_its_checks(kind: str, tmp_path: Path) -> None:
     interruption.check()  # outside of the block there is none
     imported(FILES[kind], path, EndsAt(count + 1))
     assert path.read_bytes() == expected
+
+
+def test_a_reader_of_a_whole_file_ends_at_a_check_of_its_reads() -> None:
+    """It may read in a thread of its own, which does not have the context of its caller."""
+    options = arrow_json.ReadOptions(block_size=256)
+    for number in (1, 2, 4):
+        with interruption.checked_by(EndsAt(number)):
+            file = interruption.checked(io.BytesIO(FILES["jsonl"]))
+        with pytest.raises(Ended):
+            arrow_json.read_json(file, read_options=options)
+    never = EndsAt(0)
+    with interruption.checked_by(never):
+        file = interruption.checked(io.BytesIO(FILES["jsonl"]))
+    assert arrow_json.read_json(file, read_options=options).to_pylist() == ROWS
+    assert never.calls > len(FILES["jsonl"]) // 256
+
+
+def test_a_file_without_a_check_is_read_as_it_is() -> None:
+    file = io.BytesIO()
+    assert interruption.checked(file) is file

@@ -2,7 +2,9 @@
 
 import os
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,28 @@ def test_a_draft_becomes_the_stored_file_and_leaves_nothing_else(
         if "file:" in storage.url:
             (stored,) = (tmp_path / "blobs" / "datasets").iterdir()
             assert stored.stat().st_ino == number  # not a copy
+
+
+def test_the_storing_of_a_file_ends_at_any_of_its_pieces(folder: Storage, tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    def end_at(number: int) -> Callable[[], None]:
+        calls = count(1)
+
+        def on_chunk() -> None:
+            if next(calls) == number:
+                raise Ended
+
+        return on_chunk
+
+    path = tmp_path / "file"
+    path.write_bytes(DATA * 300)  # several pieces
+    for number in (1, 3):
+        with pytest.raises(Ended):
+            folder.put_file("datasets", path, "bin", end_at(number))
+    assert not (tmp_path / "blobs").exists() or not [*(tmp_path / "blobs").rglob("*.bin")]
+    assert folder.put_file("datasets", path, "bin", end_at(0)).bytes == path.stat().st_size
 
 
 def test_a_draft_of_a_process_that_was_killed_is_swept(folder: Storage, tmp_path: Path) -> None:

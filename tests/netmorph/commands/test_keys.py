@@ -4,6 +4,7 @@ import pytest
 
 from netmorph.client import Client
 from netmorph.commands.keys import resolve
+from netmorph.commands.matching import only
 from netmorph.errors import ClientError, RefusedRequest
 from tests.netmorph.commands.conftest import refused
 
@@ -51,8 +52,26 @@ def test_an_unknown_or_ambiguous_key_is_refused(text: str, number: str) -> None:
         resolve(KEYS, text)  # type: ignore[arg-type]
 
 
-def test_a_name_of_two_keys_selects_neither() -> None:
-    with pytest.raises(ClientError, match="2 keys found"):
+def test_a_short_beginning_is_refused_with_how_long_it_must_be() -> None:
+    with pytest.raises(ClientError, match=r"no key found for 'aaa'.*at least 4 characters"):
+        resolve(KEYS, "aaa")  # type: ignore[arg-type]
+
+
+def test_the_beginning_of_an_id_may_have_capital_letters() -> None:
+    assert resolve(KEYS, KEYS[0]["id"].upper()) == KEYS[0]  # type: ignore[arg-type]
+
+
+def test_of_many_matches_the_first_are_listed() -> None:
+    items = [{"id": f"aaaa{n}", "name": "box"} for n in range(5)]
+    with pytest.raises(
+        ClientError, match=r"5 boxes found for 'aaaa', aaaa0 \(box\), .* and 2 more;"
+    ):
+        only(items, "aaaa", "box", "expected one", plural="boxes")
+
+
+def test_a_name_of_two_keys_selects_neither_and_lists_both() -> None:
+    listed = r"2 keys found for 'alice', \S+ \(alice\), dddd5555 \(alice\); expected one"
+    with pytest.raises(ClientError, match=listed):
         resolve([KEYS[0], KEYS[0] | {"id": "dddd5555"}], "alice")  # type: ignore[list-item]
 
 

@@ -79,6 +79,21 @@ def test_a_clone_is_the_same_request_again(service, ask) -> None:
     assert request_of(other) | {"seed": 4, "budget": made["budget"]} == request_of(made)
 
 
+def test_a_clone_keeps_a_low_priority_and_no_high_one(service, ask) -> None:
+    with Client(service.url, service.key) as client:
+        for given, options, expected in (
+            ("low", [], "low"),
+            ("high", [], "normal"),
+            ("low", ["--priority", "high"], "high"),
+        ):
+            body = {"dataset": "digits", "budget": {"trials": 3}, "priority": given}
+            made = client.create_search(body)
+            other = ask("clone", made["id"], *options)
+            for item in (made, other):
+                client.delete(item["id"])
+            assert other["priority"] == expected
+
+
 def test_a_clone_starts_from_the_same_network() -> None:
     search = {"root": "5d7c", "dataset": {"id": "d", "name": "digits"}, "seed": 3}
     assert request_of(search) == {"root": "5d7c", "dataset": "d", "seed": 3}  # type: ignore[arg-type]

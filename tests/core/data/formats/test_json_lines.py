@@ -14,8 +14,9 @@ import pytest
 from pyarrow import parquet
 
 from core.data import intake
-from core.data.files import ReadLimits
+from core.data.files import ReadLimits, SingleFile
 from core.data.formats import ReadOptions
+from core.data.formats.json_lines import JsonLines
 from core.data.intake import Intake
 from core.errors import InvalidDataset
 
@@ -164,3 +165,24 @@ def test_packed_files_are_limited_together_as_well() -> None:
     data = archive({f"train/{k}.jsonl.gz": packed for k in range(20)})
     with pytest.raises(InvalidDataset, match=r"the tables have .* bytes together; expected at"):
         read(data, ReadLimits(bytes=300_000))
+
+
+def test_the_types_of_columns_may_show_late_in_a_large_file() -> None:
+    """The file is parsed block by block: of the first ones some columns have only whole numbers."""
+    count, pad = 24_000, "x" * 40  # more than a block
+    rows = [{"a": k % 9, "b": None, "pad": pad, "y": "pq"[k % 2]} for k in range(count)]
+    rows[-4:] = [row | {"a": 0.5, "b": "text", "late": [1, 2]} for row in rows[-4:]]
+    table = JsonLines.read(SingleFile(io.BytesIO(lines(rows))), ReadLimits(), ReadOptions())
+    columns = {name: cells.to_pylist() for name, cells in table.columns.items()}
+    assert [*columns] == ["a", "b", "pad", "y", "late"]
+    assert columns["a"] == [float(row["a"]) for row in rows]
+    assert columns["b"] == [row["b"] for row in rows]
+    assert columns["late"] == [None] * (count - 4) + [[1, 2]] * 4
+
+
+@pytest.mark.parametrize("at", [0, 30_000])
+def test_a_line_may_be_longer_than_a_block(at: int) -> None:
+    rows = [{"a": k, "y": "pq"[k % 2]} for k in range(40_000)]
+    rows.insert(at, {"a": 1, "y": "r" * 3 * 2**20})
+    table = JsonLines.read(SingleFile(io.BytesIO(lines(rows))), ReadLimits(), ReadOptions())
+    assert table.columns["a"].to_pylist() == [row["a"] for row in rows]
