@@ -62,6 +62,7 @@ class Options:
     group: str | None = None  # the column of a table whose groups all splits keep apart
     time: str | None = None  # the column of a table whose latest rows are the test split
     split_seed: int | None = None  # of a test split that is set aside
+    merge_labels: bool = False  # those that differ only in capital letters or blanks are one
     validation: Path | None = None  # a file or folder with examples to validate on
     test: Path | None = None  # likewise to test on
 
@@ -69,6 +70,7 @@ class Options:
         """The fields of the upload's form, each with its values."""
         names = ("layout", "image_side", "target", "text", "task", "group", "time", "split_seed")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
+        given |= {"merge_labels": ["true"]} if self.merge_labels else {}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
 

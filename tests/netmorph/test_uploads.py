@@ -201,6 +201,17 @@ def test_a_description_needs_no_service(pets: Path) -> None:
         describe(pets, Options(layout="XY"))
 
 
+def test_spellings_of_a_label_are_merged_before_anything_is_uploaded(tmp_path: Path) -> None:
+    rows = "".join(f"{k * 7 % 31},{('Yes', 'no', 'yes', 'no')[k % 4]}\n" for k in range(40))
+    (tmp_path / "answers.csv").write_text(f"age,label\n{rows}")
+
+    found = describe(tmp_path / "answers.csv", Options(merge_labels=True))
+
+    assert found["spec"]["class_names"] == ["Yes", "no"]
+    assert Options(merge_labels=True).fields() == {"merge_labels": ["true"]}
+    assert Options().fields() == {}
+
+
 def test_a_message_shows_any_path() -> None:
     assert uploads.shown(Path(BAD)) == "�t�"
 
