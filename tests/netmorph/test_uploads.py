@@ -138,6 +138,12 @@ def test_folders_that_cannot_be_packed_are_refused(tmp_path: Path) -> None:
         packed(tmp_path),
     ):
         pass
+    (tmp_path / "yes.WAV").write_bytes(b"RIFF")
+    with (
+        pytest.raises(ClientError, match=r"sounds, such as .*yes\.WAV; .*samples as signals.*NL"),
+        packed(tmp_path),
+    ):
+        pass
     picture(tmp_path / BAD / "1.png")
     with (
         pytest.raises(ClientError, match="'�t�' is not UTF-8; it names a class"),
