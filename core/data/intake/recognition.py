@@ -10,13 +10,13 @@ _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for e
 _WEB_PAGE = "a web page, perhaps that of a sign-in; download the data itself"
 _ARFF = "an ARFF file; save its table as CSV, with the names of the columns in the first row"
 _WORKBOOKS = ("xl/workbook.xml", "content.xml")  # in files of Excel and LibreOffice
-#: The first bytes of files that people try, and what to do with them.
 _SAMPLES = (
     "expected their samples as signals: arrays x of shape (N, length) and y in an npz file, with "
     "the layout NL"
 )
 _SOUND = f"a sound; {_SAMPLES}"
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+#: The first bytes of files that people try, and what to do with them.
 _HINTS = (
     (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
                    "x.npy and y.npy, or one npz file"),
