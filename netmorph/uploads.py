@@ -36,6 +36,7 @@ _FILE = re.compile(
     r"h5|pkl|pt|mat)",
     re.IGNORECASE,
 )
+_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DATE = (1980, 1, 1, 0, 0, 0)  # the oldest of a zip entry: equal files, equal bytes
@@ -62,6 +63,7 @@ class Options:
     group: str | None = None  # the column of a table whose groups all splits keep apart
     time: str | None = None  # the column of a table whose latest rows are the test split
     split_seed: int | None = None  # of a test split that is set aside
+    merge_labels: bool = False  # those that differ only in capital letters or blanks are one
     validation: Path | None = None  # a file or folder with examples to validate on
     test: Path | None = None  # likewise to test on
 
@@ -69,6 +71,7 @@ class Options:
         """The fields of the upload's form, each with its values."""
         names = ("layout", "image_side", "target", "text", "task", "group", "time", "split_seed")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
+        given |= {"merge_labels": ["true"]} if self.merge_labels else {}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
 
@@ -203,6 +206,12 @@ def _data_in(path: Path) -> list[Path]:
         return sorted([*files, *_files_in(path, _is_visible_table)]) if has_images else files
     if files := _tables_in(path) or _files_in(path, _is_text):
         return files
+    if sounds := _files_in(path, lambda name: name.lower().endswith(_SOUNDS)):
+        raise ClientError(
+            f"the folder {shown(path)} holds sounds, such as {shown(sounds[0])}; expected their "
+            "samples as signals: arrays x of shape (N, length) and y in an npz file, with "
+            "--layout NL"
+        )
     raise ClientError(
         f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP images "
         "or .txt files for each class, images with a table of their labels, npy "

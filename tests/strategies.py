@@ -201,6 +201,26 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
         sketch.add(family.avg_pool(size, stride, padding, counted, ceil_mode=ceil))
 
 
+def _uneven_pool(draw: st.DrawFn, sketch: Sketch) -> None:
+    """A pool of images with sizes and strides of their own for each axis, and pads or none."""
+    if len(sketch.shape) != 3:
+        return
+    family, ceil = sketch.family, draw(st.booleans())
+    size = draw(st.tuples(*[st.integers(1, min(3, side)) for side in sketch.shape[1:]]))
+    stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    pads = tuple(draw(st.integers(0, one - 1)) for one in (*size, *size))
+    if ceil or len(set(pads)) == 1:
+        pads = ()
+    kind = draw(st.sampled_from((family.max_pool, family.avg_pool)))
+    fields = {"pads": pads, "ceil_mode": ceil}
+    sketch.add(kind(one_or_each(size), one_or_each(stride), **fields))
+
+
+def one_or_each(lengths: tuple[int, ...]) -> int | tuple[int, ...]:
+    """The lengths along the axes as a pool has them: one number where they are equal."""
+    return lengths[0] if len(set(lengths)) == 1 else lengths
+
+
 def _with_pads(draw: st.DrawFn, sketch: Sketch) -> None:
     """A convolution or pool with padding of its own for each end."""
     family, axes, stride = sketch.family, len(sketch.shape) - 1, draw(st.integers(1, 2))
@@ -340,6 +360,7 @@ SPATIAL_STEPS: tuple[Step, ...] = (
     _product,
     _dropout,
     _padded_pool,
+    _uneven_pool,
     _with_pads,
     _valid_conv,
     _zero,
@@ -505,6 +526,10 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool2d(2, 3, 1, ceil_mode=True), [(2, 5, 4)]),
         (MaxPool2d(2, 1, pads=(0, 0, 1, 1)), [(2, 5, 4)]),
         (MaxPool2d(3, 2, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
+        (MaxPool2d((2, 1), (2, 1)), [(2, 5, 4)]),
+        (MaxPool2d(1, (1, 3)), [(2, 5, 4)]),
+        (MaxPool2d((3, 2), (1, 2), 1, ceil_mode=True), [(2, 5, 4)]),
+        (MaxPool2d((2, 3), (2, 1), pads=(0, 1, 0, 1)), [(2, 4, 4)]),
     ],
     "avg_pool1d": [
         (AvgPool1d(), [(2, 5)]),
@@ -525,6 +550,10 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (AvgPool2d(2, 1, pads=(0, 0, 1, 1)), [(2, 5, 4)]),
         (AvgPool2d(3, 2, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
         (AvgPool2d(3, 2, count_include_pad=True, pads=(1, 0, 0, 2)), [(2, 5, 1)]),
+        (AvgPool2d((5, 1), (5, 1)), [(2, 5, 4)]),
+        (AvgPool2d((3, 2), (1, 2), 1, True, ceil_mode=True), [(2, 5, 5)]),
+        (AvgPool2d((2, 3), (2, 1), pads=(0, 1, 0, 1)), [(2, 4, 4)]),
+        (AvgPool2d((2, 3), count_include_pad=True, pads=(1, 0, 0, 2)), [(2, 4, 4)]),
     ],
     "global_avg_pool1d": [(GlobalAvgPool1d(), [(3, 7)])],
     "global_avg_pool2d": [(GlobalAvgPool2d(), [(3, 4, 5)])],

@@ -42,6 +42,7 @@ _OF_FIELD = {
     "for the groups": "group",
     "for the times": "time",
     "for the task": "task",
+    "for --merge-labels": "merge_labels",
 }
 
 
@@ -65,6 +66,7 @@ class _Upload(BaseModel):
     group: Given
     time: Given
     split_seed: Annotated[SplitSeed | None, BeforeValidator(_given)]
+    merge_labels: Annotated[bool, BeforeValidator(bool)]  # a box of the form sends "yes"
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -104,6 +106,7 @@ def upload(
     group: Text = "",
     time: Text = "",
     split_seed: Text = "",
+    merge_labels: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood.
 
@@ -121,6 +124,7 @@ def upload(
         "group": group,
         "time": time,
         "split_seed": split_seed,
+        "merge_labels": merge_labels,
     }
     try:
         checked = _Upload.model_validate(fields)

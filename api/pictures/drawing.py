@@ -90,8 +90,9 @@ class _Corner:
 def layer_label(layer: AbstractLayer) -> str:
     """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32", "Max pool 2".
 
-    Padding follows a plus: "Max pool 3×3 /1 +1"; where it differs from end to end, that before each
-    axis comes first, then that after: "Conv 3×3 /2 +0,0,1,1 · 32".
+    A stride that differs between the axes has both: "Max pool 3×3 /2×1". Padding follows a plus:
+    "Max pool 3×3 /1 +1"; where it differs from end to end, that before each axis comes first, then
+    that after: "Conv 3×3 /2 +0,0,1,1 · 32".
     """
     data = {name: value for name, value in layer_to_json(layer).items() if name not in _DETAILS}
     kind = data.pop("kind")
@@ -100,15 +101,20 @@ def layer_label(layer: AbstractLayer) -> str:
     for field in ("kernel", "size"):
         if field in data:
             side = data.pop(field)
-            name += f" {side}" if kind.endswith("1d") else f" {side}×{side}"
+            axes = 1 if kind.endswith("1d") else 2
+            name += f" {_times(side if isinstance(side, list) else [side] * axes)}"
     if (stride := data.pop("stride", usual_stride)) != usual_stride:
-        name += f" /{stride}"
+        name += f" /{_times(stride if isinstance(stride, list) else [stride])}"
     if padding := data.pop("padding", 0):
         name += f" +{padding}"
     if pads := data.pop("pads", []):
         name += f" +{','.join(map(str, pads))}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]
     return " · ".join([name, *(text for text in rest if not text.startswith("["))])
+
+
+def _times(lengths: Sequence[int]) -> str:
+    return "×".join(map(str, lengths))
 
 
 def architecture_svg(architecture: Architecture, parent: Architecture | None = None) -> Markup:

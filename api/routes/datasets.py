@@ -70,6 +70,10 @@ _TIME = (
     "of a table: name of a column of times: the latest rows are the test split, and each search "
     "validates on the latest of the others"
 )
+_MERGE_LABELS = (
+    "whether labels that differ only in capital letters or blanks are one: each is then named as "
+    "it is written most often"
+)
 _SPLIT_SEED = "seed by which the test split is set aside, where the files have none"
 
 
@@ -90,6 +94,7 @@ def upload_dataset(
     group: Annotated[ColumnName, Form(description=_GROUP)] = "",
     time: Annotated[ColumnName, Form(description=_TIME)] = "",
     split_seed: Annotated[SplitSeed | None, Form(description=_SPLIT_SEED)] = None,
+    merge_labels: Annotated[bool, Form(description=_MERGE_LABELS)] = False,
 ) -> DatasetOut | Response:
     """Upload a data set as a multipart form; the response says how it was understood.
 
@@ -112,6 +117,7 @@ def upload_dataset(
         group=group or None,
         time=time or None,
         split_seed=split_seed,
+        merge_labels=merge_labels,
     )
     limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
     maker = request.app.state.sessions

@@ -2,7 +2,7 @@
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
 are `--layout L`, `--image-side N`, `--target C`, `--text C`, `--category C`, `--task T`,
-`--group C`, `--time C` and `--split-seed N`.
+`--group C`, `--time C`, `--split-seed N` and `--merge-labels true`.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--group")
     parser.add_argument("--time")
     parser.add_argument("--split-seed", type=int)
+    parser.add_argument("--merge-labels", choices=("true",))
     given = parser.parse_args()
     options = ReadOptions(
         layout=given.layout,
@@ -40,6 +41,7 @@ def main() -> int:
         group=given.group,
         time=given.time,
         split_seed=given.split_seed,
+        merge_labels=given.merge_labels is not None,
     )
     try:
         with given.file.open("rb") as file:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data import scratch
-from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.labels import MIN_TRAIN_PER_CLASS, hint_of_spelling
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.stored_arrays import StoredArrays, write_arrays
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
@@ -121,6 +121,7 @@ def _check_classes(arrays: Arrays, on_block: scratch.OnBlock) -> None:
         raise InvalidDataset(
             f"class {rare!r} has {counts.min()} training example(s); "
             f"expected at least {MIN_TRAIN_PER_CLASS}"
+            f"{hint_of_spelling(rare, arrays.class_names)}"
         )
     _check_labels("test", arrays.y_test, len(arrays.x_test), classes)
 
@@ -148,6 +149,7 @@ def check_label_counts(y: NDArray[np.uint8], names: Sequence[str], least: int) -
             raise InvalidDataset(
                 f"label {name!r} is 1 in {having} of {len(y)} example(s); expected at least "
                 f"{least} with it and one without: add examples or remove the label"
+                f"{hint_of_spelling(name, names)}"
             )
 
 

@@ -15,7 +15,7 @@ from core.data.datasets import (
     stratified_test_split,
 )
 from core.data.group_split import group_split
-from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.labels import MIN_TRAIN_PER_CLASS, hint_of_spelling
 from core.data.split_keys import SplitKeys
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.split_words import USUAL_SEED
@@ -142,10 +142,12 @@ def _check_enough(y: NDArray[Any], names: tuple[str, ...]) -> None:
         return
     counts = class_counts(y, len(names))
     if len(names) > 1 and counts.min() <= MIN_TRAIN_PER_CLASS:
+        rare = names[int(counts.argmin())]
         raise InvalidDataset(
-            f"class {names[int(counts.argmin())]!r} has {counts.min()} example(s); expected at "
-            f"least {MIN_TRAIN_PER_CLASS + 1}: {MIN_TRAIN_PER_CLASS} to train on and one to test "
-            "on. Add examples, remove the class, or give test examples of your own"
+            f"class {rare!r} has {counts.min()} example(s); expected at least "
+            f"{MIN_TRAIN_PER_CLASS + 1}: {MIN_TRAIN_PER_CLASS} to train on and one to test on. Add "
+            "examples, remove the class, or give test examples of your own"
+            f"{hint_of_spelling(rare, names)}"
         )
 
 

@@ -4,6 +4,7 @@ Rows that all have exactly one 1 are one-hot labels of single classes, unless th
 otherwise.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.labels import checked_names
+from core.data.labels import (
+    about_spellings,
+    checked_names,
+    differing_in_case,
+    hint_of_spelling,
+)
+from core.data.spellings import OPTION, one_spelling
 from core.data.targets import MULTI_LABEL
 from core.errors import InvalidDataset
 
@@ -26,19 +33,31 @@ class LabelSets:
     values: Mapping[str, NDArray[np.uint8]]  # (n, labels)
     names: tuple[str, ...]
     reason: str  # why they are taken as several labels
+    notes: tuple[str, ...] = ()  # what was done to the labels
+    warnings: tuple[str, ...] = ()
 
 
 def label_sets_of(
-    labels: Mapping[str, NDArray[Any]], task: str | None, names: Sequence[str] | None = None
+    labels: Mapping[str, NDArray[Any]],
+    task: str | None,
+    names: Sequence[str] | None = None,
+    *,
+    merge: bool = False,
 ) -> LabelSets | None:
     """The labels as sets; None where they are something else.
 
-    Raises InvalidDataset where sets are requested and the labels are no matrix of 0 and 1.
+    With `merge`, names in texts that differ only in capital letters or blanks are one label. Raises
+    InvalidDataset where sets are requested and the labels are no matrix of 0 and 1.
     """
     if task != MULTI_LABEL and not (task is None and _are_sets(labels)):
         return None
     if all(y.ndim == 1 and y.dtype.kind == "U" for y in labels.values()):
-        return _listed_in_texts(labels, names)
+        return _listed_in_texts(labels, names, merge=merge)
+    if merge:
+        raise InvalidDataset(
+            f"labels are rows of 0 and 1; expected texts for {OPTION}, which makes one label of "
+            "the spellings of a name: leave it out"
+        )
     for split, y in labels.items():
         _check(split, y)
     counts = {y.shape[1] for y in labels.values()}
@@ -58,7 +77,9 @@ def label_sets_of(
     return LabelSets({split: y.astype(np.uint8) for split, y in labels.items()}, known, reason)
 
 
-def _listed_in_texts(labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None) -> LabelSets:
+def _listed_in_texts(
+    labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None, *, merge: bool
+) -> LabelSets:
     """The labels that texts list, as in "cat dog"; the first separator that occurs divides them."""
     joined = "".join(text for y in labels.values() for text in y.tolist())
     separator = next((one for one in _SEPARATORS if one in joined), None)
@@ -66,20 +87,28 @@ def _listed_in_texts(labels: Mapping[str, NDArray[Any]], names: Sequence[str] | 
         split: [{name.strip() for name in text.split(separator)} - {""} for text in y.tolist()]
         for split, y in labels.items()
     }
+    notes: tuple[str, ...] = ()
+    if merge:
+        counts = Counter(name for one in sets["train"] for name in one)
+        others = {name for part in sets.values() for one in part for name in one}
+        spelled, groups = one_spelling(dict.fromkeys(sorted(others), 0) | counts, names or ())
+        sets = {split: [{*map(spelled, one)} for one in part] for split, part in sets.items()}
+        notes = about_spellings(groups, spelled)
     known = checked_names(
         sorted(set().union(*sets["train"])) if names is None else names, "the labels"
     )
     if unknown := sorted(set().union(*(one for part in sets.values() for one in part)) - {*known}):
         raise InvalidDataset(
             f"found the label {unknown[0][:_SHOWN]!r}; expected labels of the training examples: "
-            f"{', '.join(known)[:200]}"
+            f"{', '.join(known)[:200]}{hint_of_spelling(unknown[0], known)}"
         )
     values = {
         split: np.array([[name in one for name in known] for one in part], np.uint8)
         for split, part in sets.items()
     }
     divided = "blanks" if separator is None else repr(separator)
-    return LabelSets(values, known, f"as given: texts list labels, separated by {divided}")
+    reason = f"as given: texts list labels, separated by {divided}"
+    return LabelSets(values, known, reason, notes, differing_in_case(known, "labels"))
 
 
 def _are_sets(labels: Mapping[str, NDArray[Any]]) -> bool:

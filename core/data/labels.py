@@ -5,15 +5,15 @@ terminals and pages, so each is a text without control characters that differs v
 others.
 """
 
-import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.spellings import OPTION, groups_of, in_words, one_spelling, other_spelling, tidied
 from core.errors import InvalidDataset
 
 MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
@@ -21,6 +21,7 @@ _LONGEST = 128  # characters of a name
 _LARGEST = 2**31  # of integer labels
 _JOINERS = frozenset("\u200c\u200d")  # needed within words of Persian and Hindi, and within emoji
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
+_NAMED = 3  # merged labels that a note names
 _SHOWN = 40  # characters of a label in messages
 
 
@@ -47,6 +48,43 @@ def classes_of(labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None =
         return _of_strings(plain, given, notes)
     boolean = labels["train"].dtype.kind == "b" and labels["train"].size == len(labels["train"])
     return _of_integers(plain, given, boolean, notes)
+
+
+def merged(
+    labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None = None
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """(labels with one spelling of each name, what was done)
+
+    Raises InvalidDataset for labels that are no texts.
+    """
+    plain = {
+        split: y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y for split, y in labels.items()
+    }
+    if any(y.ndim != 1 for y in plain.values()):
+        return plain, ()  # no labels at all
+    if kinds := sorted({str(y.dtype) for y in plain.values() if y.dtype.kind not in "US"}):
+        raise InvalidDataset(
+            f"labels are {kinds[0]}; expected texts for {OPTION}, which makes one class of the "
+            "spellings of a name: leave it out"
+        )
+    texts = {split: np.array([text_of(one) for one in y.tolist()]) for split, y in plain.items()}
+    found, counts = np.unique(texts["train"], return_counts=True)
+    known = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    others = {one for y in texts.values() for one in np.unique(y).tolist()}
+    spelled, groups = one_spelling(dict.fromkeys(sorted(others), 0) | known, names or ())
+    merged_texts = {split: np.array([*map(spelled, y.tolist())]) for split, y in texts.items()}
+    return merged_texts, about_spellings(groups, spelled)
+
+
+def about_spellings(
+    groups: Sequence[Sequence[str]], spelled: Callable[[str], str]
+) -> tuple[str, ...]:
+    """What became of the spellings of names, for people."""
+    if not groups:
+        return ("no labels differ only in capital letters or blanks: none were merged",)
+    words = [f"{in_words([group])} as {spelled(group[0])!r}" for group in groups[:_NAMED]]
+    more = ["…"] if len(groups) > _NAMED else []
+    return (f"spellings of one label are merged: {'; '.join([*words, *more])}",)
 
 
 def text_of(value: Any) -> str:
@@ -162,15 +200,17 @@ def _of_strings(
     if names is None:
         values = np.unique(y["train"])
         texts = tuple(map(str, values.tolist()))
-        return Classes(_numbered(y, values, texts), texts, notes, _look_equal(texts))
+        warnings = differing_in_case(texts, "names of classes")
+        return Classes(_numbered(y, values, texts), texts, notes, warnings)
     if unknown := sorted(set(cleaned) - set(names)):
         raise InvalidDataset(
             f"label {_shown(unknown[0])} is none of the class_names; expected one of {names[:20]}"
+            f"{hint_of_spelling(unknown[0], names)}"
         )
     order = np.argsort(np.array(names))
     sorted_names = np.array(names)[order]
     numbers = {split: order[np.searchsorted(sorted_names, labels)] for split, labels in y.items()}
-    return Classes(numbers, names, notes, _look_equal(names))
+    return Classes(numbers, names, notes, differing_in_case(names, "names of classes"))
 
 
 def _numbered(
@@ -181,7 +221,7 @@ def _numbered(
         if len(unknown := np.setdiff1d(labels, values)):
             raise InvalidDataset(
                 f"{split} label {_shown(str(unknown[0]))} does not occur in training; "
-                f"expected one of {names[:20]}"
+                f"expected one of {names[:20]}{hint_of_spelling(str(unknown[0]), names)}"
             )
     return {split: np.searchsorted(values, labels).astype(np.int64) for split, labels in y.items()}
 
@@ -191,14 +231,14 @@ def checked_names(names: Sequence[str], what: str) -> tuple[str, ...]:
     taken: dict[str, str] = {}
     checked: list[str] = []
     for name in names:
-        clean = re.sub(r"[^\S\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+", " ", name).strip(" ")
-        clean = unicodedata.normalize("NFC", clean)
+        clean = tidied(name)
         _check_name(name, clean, what)
         visible = "".join(character for character in clean if character not in _JOINERS)
         if visible in taken:
             raise InvalidDataset(
                 f"{what} {_shown(taken[visible])} and {_shown(name)} differ in blanks or the "
-                "coding of accents at most; expected different names: make them equal or rename one"
+                "coding of accents at most; expected different names: make them equal or rename "
+                f"one, or make them one class by {OPTION}"
             )
         taken[visible] = name
         checked.append(clean)
@@ -223,14 +263,19 @@ def _check_name(name: str, clean: str, what: str) -> None:
             )
 
 
-def _look_equal(names: tuple[str, ...]) -> tuple[str, ...]:
-    """A warning for the first names that differ only in capital letters."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            return (f"classes {other!r} and {name!r} differ only in capital letters",)
-    return ()
+def differing_in_case(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """A warning for names that differ only in capital letters."""
+    if not (groups := groups_of(names)):
+        return ()
+    more = f"if they mean the same, make them one by {OPTION}"
+    return (f"{what} differ only in capital letters: {in_words(groups)}; {more}",)
+
+
+def hint_of_spelling(name: str, names: Iterable[str]) -> str:
+    """What to do where another one of the names differs from this one only in capital letters."""
+    if (other := other_spelling(name, names)) is None:
+        return ""
+    return f"; {other!r} differs only in capital letters: make them one class by {OPTION}"
 
 
 def _shown(name: str) -> str:

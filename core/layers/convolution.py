@@ -63,7 +63,8 @@ class AbstractConvolution(AbstractLayer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        return (self.filters, *windowed_sides(self, sides, self.kernel, self.stride, self.ends))
+        kernels, strides = (self.kernel,) * len(sides), (self.stride,) * len(sides)
+        return (self.filters, *windowed_sides(self, sides, kernels, strides, self.ends))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         window = (self.kernel,) * self.spatial_axes

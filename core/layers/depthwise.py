@@ -65,7 +65,8 @@ class AbstractDepthwise(AbstractLayer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *windowed_sides(self, sides, self.kernel, self.stride, self.ends))
+        kernels, strides = (self.kernel,) * len(sides), (self.stride,) * len(sides)
+        return (inputs[0][0], *windowed_sides(self, sides, kernels, strides, self.ends))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         channels = inputs[0][0]

@@ -16,16 +16,17 @@ from core.layers.abstract import (
     Parameters,
     Shape,
     check_boolean,
-    check_positive,
     spatial_sides,
 )
 from core.layers.windows import (
     Ends,
+    along_axes,
     by_offset,
+    check_lengths,
     check_pads,
     ends_of,
+    in_words,
     pad_ends,
-    window_size,
     windowed_sides,
 )
 
@@ -37,15 +38,16 @@ class AbstractPool(AbstractLayer):
     An incomplete window at the end takes the values that it has; one that would begin in the
     padding behind the last value is dropped. Networks with `ceil_mode` come from users, as
     GoogLeNet and SqueezeNet do; no root and no morphism makes such a pool, nor one with `pads`,
-    which give each end of each axis a padding of its own.
+    which give each end of each axis a padding of its own, nor one whose size or stride differs
+    between the axes, as in networks that read lines of text or spectrograms.
 
     Padding adds positions around the input. With an odd size, stride 1 and a padding of half the
     size the sides stay the same, as in the cells of NAS-Bench-101 (Ying et al. 2019,
     arXiv:1902.09635) and NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326).
     """
 
-    size: int = 2
-    stride: int = 2
+    size: int | tuple[int, ...] = 2  # one number for each axis where they differ
+    stride: int | tuple[int, ...] = 2
     padding: int = 0  # positions at each end of each spatial axis
     ceil_mode: bool = field(default=False, kw_only=True)  # torch's name
     pads: tuple[int, ...] = field(default=(), kw_only=True)  # before each axis, then after
@@ -55,21 +57,32 @@ class AbstractPool(AbstractLayer):
     spatial_axes: ClassVar[int]
 
     def __post_init__(self) -> None:
-        check_positive(self, size=self.size, stride=self.stride)
+        check_lengths(self, self.spatial_axes, size=self.size, stride=self.stride)
         check_boolean(self, ceil_mode=self.ceil_mode)
-        if type(self.padding) is not int or not 0 <= self.padding <= self.size // 2:
+        size, most = in_words(self.sizes), min(self.sizes) // 2
+        if type(self.padding) is not int or not 0 <= self.padding <= most:
             raise InvalidArchitecture(
-                f"{type(self).__name__} of size {self.size} has padding {self.padding!r}; "
-                f"expected 0 to {self.size // 2}, half its size"
+                f"{type(self).__name__} of size {size} has padding {self.padding!r}; "
+                f"expected 0 to {most}, half its size"
             )
-        check_pads(self, self.pads, self.size, self.spatial_axes)
-        is_equal = len(set(self.pads)) == 1 and self.pads[0] <= self.size // 2
+        check_pads(self, self.pads, self.sizes)
+        is_equal = len(set(self.pads)) == 1 and self.pads[0] <= most
         if self.pads and (is_equal or self.padding or self.ceil_mode):
             raise InvalidArchitecture(
-                f"{type(self).__name__} of size {self.size} has pads {list(self.pads)}, padding "
+                f"{type(self).__name__} of size {size} has pads {list(self.pads)}, padding "
                 f"{self.padding} and ceil_mode {self.ceil_mode}; expected pads alone, and padding "
                 "instead where they are equal"
             )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The size of a window along each spatial axis."""
+        return along_axes(self.size, self.spatial_axes)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The stride along each spatial axis."""
+        return along_axes(self.stride, self.spatial_axes)
 
     @property
     def ends(self) -> Ends:
@@ -78,7 +91,9 @@ class AbstractPool(AbstractLayer):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
-        pooled = windowed_sides(self, sides, self.size, self.stride, self.ends, ceil=self.ceil_mode)
+        pooled = windowed_sides(
+            self, sides, self.sizes, self.strides, self.ends, ceil=self.ceil_mode
+        )
         return (inputs[0][0], *pooled)
 
     def completing_ends(self, sides: Shape) -> Ends:
@@ -87,14 +102,17 @@ class AbstractPool(AbstractLayer):
         A pool with this padding and without `ceil_mode` has the same windows.
         """
         _, *outputs = self.output_shape([(1, *sides)])
-        spans = [(output - 1) * self.stride + self.size for output in outputs]
+        spans = [
+            (output - 1) * stride + size
+            for output, stride, size in zip(outputs, self.strides, self.sizes, strict=True)
+        ]
         return [
             (before, max(after, span - before - side))
             for side, span, (before, after) in zip(sides, spans, self.ends, strict=True)
         ]
 
     def flops(self, inputs: Sequence[Shape]) -> int:
-        return prod(self.output_shape(inputs)) * window_size(self.size, self.spatial_axes)
+        return prod(self.output_shape(inputs)) * prod(self.sizes)
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
@@ -112,7 +130,7 @@ class AbstractMaxPool(AbstractPool):
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         x = pad_ends(inputs[0], self.completing_ends(inputs[0].shape[2:]), -np.inf)
-        y: Array = reduce(np.maximum, by_offset(x, self.size, self.stride))
+        y: Array = reduce(np.maximum, by_offset(x, self.sizes, self.strides))
         return y
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:
@@ -152,12 +170,12 @@ class AbstractAvgPool(AbstractPool):
 
     def _totals(self, padded: Array) -> Array:
         """The sum of each window: (N, C, *sides) -> (N, C, *sides')"""
-        return reduce(np.add, by_offset(padded, self.size, self.stride))
+        return reduce(np.add, by_offset(padded, self.sizes, self.strides))
 
     def _counts(self, x: Array) -> Array | int:
         """The number of values in the mean of each window."""
         if not self.ceil_mode and (self.count_include_pad or not any(map(any, self.ends))):
-            return window_size(self.size, self.spatial_axes)
+            return prod(self.sizes)
         completing = zip(self.completing_ends(x.shape[2:]), self.ends, strict=True)
         missing = [(0, needed - after) for (_, needed), (_, after) in completing]
         counted = pad_ends(np.ones_like(x[:1, :1]), self.ends, float(self.count_include_pad))

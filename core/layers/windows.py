@@ -24,20 +24,47 @@ def check_odd(layer: AbstractLayer, kernel: int) -> None:
         )
 
 
-def check_pads(layer: AbstractLayer, pads: tuple[int, ...], size: int, axes: int) -> None:
+def check_lengths(layer: AbstractLayer, axes: int, **values: int | tuple[int, ...]) -> None:
+    """Raise InvalidArchitecture unless each value is a positive integer, or one for each axis.
+
+    Equal ones for all axes are a single integer, so that a layer is written in one way alone.
+    """
+    for name, value in values.items():
+        each = value if type(value) is tuple else (value,)
+        is_canonical = type(value) is int or (len(each) == axes and len(set(each)) > 1)
+        if not is_canonical or not all(type(one) is int and one >= 1 for one in each):
+            more = f", or {axes} that differ: one for each axis" if axes > 1 else ""
+            found = list(value) if isinstance(value, tuple) else value
+            raise InvalidArchitecture(
+                f"{type(layer).__name__} has {name} {found!r}; expected an integer of at least 1"
+                f"{more}"
+            )
+
+
+def along_axes(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """The length along each axis, of a value that is the same for all or has one for each."""
+    return value if isinstance(value, tuple) else (value,) * axes
+
+
+def check_pads(layer: AbstractLayer, pads: tuple[int, ...], sizes: Sequence[int]) -> None:
     """Raise InvalidArchitecture unless there are no pads, or one for each end of each axis."""
+    axes = len(sizes)
     is_complete = type(pads) is tuple and len(pads) in (0, 2 * axes)
-    if not is_complete or not all(type(pad) is int and 0 <= pad < size for pad in pads):
+    limits = [*sizes, *sizes][: len(pads)] if is_complete else []
+    if not is_complete or not all(
+        type(pad) is int and 0 <= pad < limit for pad, limit in zip(pads, limits, strict=True)
+    ):
         found = list(pads) if isinstance(pads, tuple) else pads
+        most = " and ".join(str(size - 1) for size in dict.fromkeys(sizes))
         raise InvalidArchitecture(
-            f"{type(layer).__name__} of size {size} has pads {found!r}; expected none, or "
-            f"{2 * axes} integers from 0 to {size - 1}: those before each axis, then those after"
+            f"{type(layer).__name__} of size {in_words(sizes)} has pads {found!r}; expected none, "
+            f"or {2 * axes} integers from 0 to {most}: those before each axis, then those after"
         )
 
 
 def check_kernel_pads(layer: AbstractLayer, pads: tuple[int, ...], kernel: int, axes: int) -> None:
     """Raise InvalidArchitecture unless the pads of a convolution can be, and are not the usual."""
-    check_pads(layer, pads, kernel, axes)
+    check_pads(layer, pads, (kernel,) * axes)
     if set(pads) == {kernel // 2}:
         raise InvalidArchitecture(
             f"{type(layer).__name__} with kernel {kernel} has pads {list(pads)}; expected none: "
@@ -67,22 +94,35 @@ def strided_sides(sides: Shape, stride: int) -> Shape:
 
 
 def windowed_sides(
-    layer: AbstractLayer, sides: Shape, size: int, stride: int, ends: Ends, *, ceil: bool = False
+    layer: AbstractLayer,
+    sides: Shape,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    ends: Ends,
+    *,
+    ceil: bool = False,
 ) -> Shape:
     """The number of windows along each axis; raises InvalidArchitecture if none fits.
 
     With `ceil` an incomplete window at the end counts if it begins before the padding there.
     """
-    least = [size - sum(end) - (stride - 1 if ceil else 0) for end in ends]
+    least = [
+        size - sum(end) - (stride - 1 if ceil else 0)
+        for size, stride, end in zip(sizes, strides, ends, strict=True)
+    ]
     if any(side < most for side, most in zip(sides, least, strict=True)):
         raise InvalidArchitecture(
-            f"{type(layer).__name__} of size {size} got an input of {_times(sides)} positions; "
-            f"expected at least {_times(least)}"
+            f"{type(layer).__name__} of size {in_words(sizes)} got an input of {_times(sides)} "
+            f"positions; expected at least {_times(least)}"
         )
-    counts = [(side - most) // stride + 1 for side, most in zip(sides, least, strict=True)]
+    counts = [
+        (side - most) // stride + 1
+        for side, most, stride in zip(sides, least, strides, strict=True)
+    ]
     if ceil:
         starts = [
-            -(-(side + before) // stride) for side, (before, _) in zip(sides, ends, strict=True)
+            -(-(side + before) // stride)
+            for side, stride, (before, _) in zip(sides, strides, ends, strict=True)
         ]
         counts = [min(count, most) for count, most in zip(counts, starts, strict=True)]
     return tuple(counts)
@@ -105,11 +145,18 @@ def pad_ends(x: Array, ends: Ends, value: float = 0.0) -> Array:
     return np.pad(x, [(0, 0), (0, 0), *ends], constant_values=value)
 
 
-def by_offset(x: Array, size: int, stride: int) -> Iterator[Array]:
+def by_offset(x: Array, sizes: Sequence[int], strides: Sequence[int]) -> Iterator[Array]:
     """For each offset in a window the values of all windows: (N, C, *sides) -> (N, C, *sides')"""
-    spans = [(side - size) // stride * stride + 1 for side in x.shape[2:]]
-    for offsets in product(range(size), repeat=len(spans)):
-        yield x[:, :, *[slice(o, o + n, stride) for o, n in zip(offsets, spans, strict=True)]]
+    axes = [*zip(x.shape[2:], sizes, strides, strict=True)]
+    spans = [(side - size) // stride * stride + 1 for side, size, stride in axes]
+    for offsets in product(*map(range, sizes)):
+        starts = zip(offsets, spans, strides, strict=True)
+        yield x[:, :, *[slice(o, o + n, stride) for o, n, stride in starts]]
+
+
+def in_words(sizes: Sequence[int]) -> str:
+    """The size of a window for messages: one number where all axes have the same."""
+    return str(sizes[0]) if len(set(sizes)) == 1 else _times(sizes)
 
 
 def _times(sides: Sequence[int]) -> str:

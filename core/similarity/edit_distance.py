@@ -11,8 +11,10 @@ The layer part is the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:
 with min where the paper prints max), computed in `levenshtein`: deleting or inserting a layer costs
 1, substituting it costs c. c is 1 between kinds, else the mean of |x - y| / max(x, y) over the
 layer's attributes. An attribute that was added to a kind after its release adds to this mean, up
-to a total of 1; one that is a list, such as pads, adds the mean of the terms of its numbers. The
-skip part is the cost of the cheapest assignment (`assignment`), with
+to a total of 1. The term of one that has a number for each axis or end, such as pads, is the mean
+of the terms of its numbers.
+
+The skip part is the cost of the cheapest assignment (`assignment`), with
 
     d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds,
 
@@ -28,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.graph.architecture import Architecture
-from core.layers import LAYERS, AbstractLayer, Channels, field_names
+from core.layers import LAYERS, AbstractLayer, AbstractPool, Channels, field_names
 from core.similarity import assignment, levenshtein
 from core.similarity.encoding import EncodedGraphs, NodeEncoder
 from core.similarity.levenshtein import Lanes
@@ -157,25 +159,31 @@ def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
     """The attributes of a layer as non-negative numbers.
 
-    A list that is empty, such as the pads of most layers, is zeros, another one has no zeros.
+    Pads that are missing, as in most layers, are zeros; others have no zeros.
     """
     numbers: list[float] = []
     for name, length in _lengths(type(layer)).items():
         value = getattr(layer, name)
         if not isinstance(value, tuple):
-            numbers.append(float(value))
-        else:
+            numbers += [float(value)] * length
+        elif name == "pads":
             numbers += [1.0 + one for one in value] or [0.0] * length
+        else:
+            numbers += map(float, value)
     return tuple(numbers)
 
 
 @cache
 def _lengths(cls: type[AbstractLayer]) -> dict[str, int]:
-    """How many numbers each attribute is, in order: pads are one for each end of each axis."""
-    return {
-        name: 2 * cls.spatial_axes if name == "pads" else 1  # type: ignore[attr-defined]
-        for name in field_names(cls)
-    }
+    """How many numbers each attribute is, in order.
+
+    Pads are one for each end of each axis, the size and stride of a pool one for each axis.
+    """
+    axes = getattr(cls, "spatial_axes", 0)
+    lengths = {"pads": 2 * axes}
+    if issubclass(cls, AbstractPool):
+        lengths |= {"size": axes, "stride": axes}
+    return {name: lengths.get(name, 1) for name in field_names(cls)}
 
 
 def _costs(
@@ -191,12 +199,14 @@ def _costs(
     a, b = np.array(one), np.array(others)
     largest = np.maximum(a, b)
     parts = np.abs(a - b) / np.where(largest > 0, largest, 1.0)
-    lengths = _lengths(cls).items()
-    is_optional = np.array([name in cls.optional for name, n in lengths for _ in range(n)], bool)
-    shares = np.array([1 / n for _, n in lengths for _ in range(n)])
+    lengths = _lengths(cls)
+    shares = np.array([1 / n for n in lengths.values() for _ in range(n)])
+    starts = np.cumsum([0, *lengths.values()], dtype=np.intp)[:-1]
+    terms = np.add.reduceat(parts * shares, starts, axis=1)  # one for each attribute
+    is_optional = np.array([name in cls.optional for name in lengths], bool)
     count = int((~is_optional).sum())
-    required = parts[:, ~is_optional].mean(axis=1) if count else np.zeros(len(b))
-    more = (parts * shares)[:, is_optional].sum(axis=1) / (count + 1)
+    required = terms[:, ~is_optional].mean(axis=1) if count else np.zeros(len(b))
+    more = terms[:, is_optional].sum(axis=1) / (count + 1)
     return np.asarray(np.minimum(required + more, 1.0))
 
 

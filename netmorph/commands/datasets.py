@@ -137,6 +137,16 @@ SplitSeedOption = Annotated[
 ]
 
 
+MergeLabelsOption = Annotated[
+    bool,
+    typer.Option(
+        "--merge-labels",
+        help="Make one label of those that differ only in capital letters or blanks, such as Yes "
+        "and yes.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
     """What the options of a command say about the splits."""
@@ -161,12 +171,14 @@ def options_of(
     category: list[str] | None,
     task: Task | None,
     splits: Splits,
+    *,
+    merge_labels: bool,
 ) -> Options:
     """What the options of a command say about files."""
     return Options(
         layout, image_side, target, text, tuple(category or ()), task and task.kind,
         group=splits.group, time=splits.time, split_seed=splits.seed,
-        validation=splits.validation, test=splits.test,
+        merge_labels=merge_labels, validation=splits.validation, test=splits.test,
     )  # fmt: skip
 
 
@@ -189,6 +201,7 @@ def add(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    merge_labels: MergeLabelsOption = False,
     validation: ValidationOption = None,
     test: TestOption = None,
     group: GroupOption = None,
@@ -203,7 +216,9 @@ def add(
             "file, or a folder of images or texts by class"
         )
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
-    options = options_of(layout, image_side, target, text, category, task, splits)
+    options = options_of(
+        layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+    )
     with connect(service) as client:
         item = upload(client, path, options, messages(quiet=as_json), name)
     if as_json:
@@ -233,6 +248,7 @@ def describe(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    merge_labels: MergeLabelsOption = False,
     validation: ValidationOption = None,
     test: TestOption = None,
     group: GroupOption = None,
@@ -247,7 +263,9 @@ def describe(
     path = uploads.path_in(dataset)
     if path is not None:
         splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
-        options = options_of(layout, image_side, target, text, category, task, splits)
+        options = options_of(
+            layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+        )
         with steps.shown(messages(quiet=as_json)) as step:
             answer = uploads.describe(path, options, step.say)
     else:

@@ -30,6 +30,7 @@ from netmorph.commands.datasets import (
     GroupOption,
     ImageSideOption,
     LayoutOption,
+    MergeLabelsOption,
     Splits,
     SplitSeedOption,
     TargetOption,
@@ -169,6 +170,7 @@ def search(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    merge_labels: MergeLabelsOption = False,
     validation: ValidationOption = None,
     test: TestOption = None,
     group: GroupOption = None,
@@ -259,7 +261,9 @@ def search(
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=options_of(layout, image_side, target, text, category, task, splits),
+        options=options_of(
+            layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+        ),
         body=_given(body),
         folder=export_to,
         root=_network(root, preparation_of(root_scale, root_mean, root_std)),
@@ -375,8 +379,8 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
         options = request.options
         if options.fields().keys() - {"task", "split_seed"} or options.validation or options.test:
             raise ClientError(
-                "--target, --text, --category, --layout, --image-side, --validation, --test, "
-                "--group and --time are for files and folders; "
+                "--target, --text, --category, --layout, --image-side, --merge-labels, "
+                "--validation, --test, --group and --time are for files and folders; "
                 f"{request.dataset!r} is stored already: leave them out"
             )
         return _stored(client, request.dataset)

@@ -1,5 +1,6 @@
 """Convolutions and pools."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, prod
 from typing import Any
@@ -15,16 +16,18 @@ from netmorph.importing.vectors import dense, with_bias
 from netmorph.importing.windows import (
     MOST_KERNEL,
     Window,
+    common_stride,
     in_words,
     kernel_around,
+    one_or_each,
     pool_fields,
     slices,
     windows_of,
 )
 
 _NO_WINDOWS = (
-    "there is no layer of ours with windows of {windows}; expected the same size and stride along "
-    "both axes, and a value of the input in each window"
+    "there is no layer of ours with windows of {windows}; expected a value of the input in each "
+    "window"
 )
 _NO_KERNEL = (
     "there is no convolution of ours with windows of {windows}; expected kernels of at most "
@@ -54,7 +57,8 @@ def convolution(c: Conversion, node: Operation) -> Value:
     if value.is_vector:
         return _of_one_position(c, node, value, weight, bias, group)
     windows = windows_of(node, value, weight.shape[2:], weight=True)
-    found = kernel_around(windows)
+    closer, steps = common_stride(windows)
+    found = kernel_around(closer)
     if found is None:
         raise unsupported(node, _NO_KERNEL.format(windows=in_words(windows)))
     if value.filling:
@@ -74,9 +78,11 @@ def convolution(c: Conversion, node: Operation) -> Value:
         parameters,
         **fields,
         kernel=found.size,
-        stride=windows[0].stride,
+        stride=closer[0].stride,
         **has_bias,
     )
+    if len(set(steps)) > 1:  # ours have one stride for all axes
+        made = c.graph.add(f"max_pool{len(steps)}d", (made,), size=1, stride=[*steps])
     return _of_windows(made, len(weight), windows)
 
 
@@ -151,18 +157,33 @@ def global_pool(c: Conversion, node: Operation) -> Value:
 
 
 def mean(c: Conversion, node: Operation) -> Value:
-    """A mean over all spatial axes."""
+    """A mean over all spatial axes, or over one that keeps its place."""
     value = c.plain(node)
     axes = node.attributes.get("axes")
     if axes is None:
         constant = c.constant(node, 1)
         axes = () if constant is None else tuple(constant.reshape(-1).tolist())
-    rank = len(value.shape) + 1
-    if value.is_vector or sorted(axis % rank for axis in axes) != list(range(2, rank)):
+    rank, keep = len(value.shape) + 1, bool(node.attributes.get("keepdims", 1))
+    found = {axis % rank for axis in axes}
+    spatial = set(range(2, rank))
+    if value.is_vector or not found or not found <= spatial or not (keep or found == spatial):
         raise unsupported(
-            node, f"it is over the axes {list(axes)} of {rank}; expected all spatial axes"
+            node,
+            f"it is over the axes {list(axes)} of {rank}; expected all spatial axes, or one that "
+            "is kept with length 1",
         )
-    return _global_pool(c, node, value, keep=bool(node.attributes.get("keepdims", 1)))
+    if found != spatial:
+        return _mean_of_one_axis(c, value, [axis in found for axis in range(2, rank)])
+    return _global_pool(c, node, value, keep=keep)
+
+
+def _mean_of_one_axis(c: Conversion, value: Value, is_averaged: Sequence[bool]) -> Value:
+    """The means along some of the spatial axes, which keep their place with length 1."""
+    axes = [*zip(value.sides, is_averaged, strict=True)]
+    sizes = one_or_each([side if averaged else 1 for side, averaged in axes])
+    sides = tuple(1 if averaged else side for side, averaged in axes)
+    made = c.graph.add(f"avg_pool{len(sides)}d", (value.node,), size=sizes, stride=sizes)
+    return Value(made, (value.shape[0], *sides), sides)
 
 
 def _global_pool(c: Conversion, node: Operation, value: Value, *, keep: bool) -> Value:

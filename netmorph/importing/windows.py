@@ -10,7 +10,8 @@ Notation, for one axis
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 from typing import Any
 
 from netmorph.importing.operations import Operation
@@ -43,6 +44,20 @@ class Window:
         return before, max(0, (self.count - 1) * self.stride + size - before - self.length)
 
 
+def common_stride(windows: Sequence[Window]) -> tuple[tuple[Window, ...], tuple[int, ...]]:
+    """Windows with one stride for all axes, and which of them are the given ones along each axis.
+
+    Every n-th of the windows along an axis is a given one, from the first on; n is 1 for all axes
+    where the strides are equal. All windows must be complete.
+    """
+    stride = gcd(*(window.stride for window in windows))
+    closer = []
+    for w in windows:
+        count = window_count(w.size, stride, w.before + w.length + w.after)
+        closer.append(replace(w, stride=stride, count=count))
+    return tuple(closer), tuple(window.stride // stride for window in windows)
+
+
 def window_count(size: int, stride: int, padded: int, last_start: int | None = None) -> int:
     """The number of windows in padded positions; below 1 where there is none.
 
@@ -57,7 +72,7 @@ def window_count(size: int, stride: int, padded: int, last_start: int | None = N
 def windows_of(
     node: Operation, value: Value, sizes: tuple[int, ...], *, weight: bool
 ) -> tuple[Window, ...]:
-    """The window along each axis; raises UnsupportedOperation where strides differ.
+    """The window along each axis; raises UnsupportedOperation for a pool with dilation.
 
     Positions that a Pad before it adds count as padding.
     """
@@ -67,23 +82,19 @@ def windows_of(
     dilations = a.get("dilations", (1,) * axes)
     if len(strides) != axes or len(dilations) != axes or min((*strides, *dilations), default=0) < 1:
         raise unsupported(node, f"strides {strides} and dilations {dilations}")
-    if len(set(strides)) != 1 or (not weight and set(dilations) != {1}):
-        raise unsupported(
-            node,
-            f"strides {list(strides)} and dilations {list(dilations)}; expected equal strides, "
-            "and no dilation of a pool",
-        )
+    if not weight and set(dilations) != {1}:
+        raise unsupported(node, f"dilations {list(dilations)}; expected no dilation of a pool")
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
     added = value.pads or ((0, 0),) * axes
     lengths = [side + sum(ends) for side, ends in zip(value.sides, added, strict=True)]
     pads = _pads(node, lengths, spans, strides)
     found = []
-    for side, length, span, ends, more in zip(
-        value.sides, lengths, spans, pads, added, strict=True
+    for side, length, span, stride, ends, more in zip(
+        value.sides, lengths, spans, strides, pads, added, strict=True
     ):
         last = length + ends[0] - 1 if a.get("ceil_mode") else None
-        count = window_count(span, strides[0], length + sum(ends), last)
-        found.append(Window(side, span, strides[0], ends[0] + more[0], ends[1] + more[1], count))
+        count = window_count(span, stride, length + sum(ends), last)
+        found.append(Window(side, span, stride, ends[0] + more[0], ends[1] + more[1], count))
     return tuple(found)
 
 
@@ -151,10 +162,13 @@ def pool_fields(windows: Sequence[Window], *, counted: bool) -> dict[str, Any] |
 
     `counted`: whether padding counts as zeros, which is true of some means.
     """
-    size, stride = windows[0].size, windows[0].stride
-    if len({window.size for window in windows}) != 1 or min(w.count for w in windows) < 1:
+    if min(window.count for window in windows) < 1:
         return None
-    fields: dict[str, Any] = {"size": size, "stride": stride}
+    fields: dict[str, Any] = {
+        "size": one_or_each([window.size for window in windows]),
+        "stride": one_or_each([window.stride for window in windows]),
+    }
+    least = min(window.size for window in windows)
     is_incomplete = any(window.is_incomplete for window in windows)
     padding = windows[0].before
     for ceil in (False, True):
@@ -167,14 +181,21 @@ def pool_fields(windows: Sequence[Window], *, counted: bool) -> dict[str, Any] |
             same = same and is_incomplete and {w.after for w in windows} == {padding}
         elif counted:
             same = same and not is_incomplete
-        if same and padding <= size // 2:
+        if same and padding <= least // 2:
             more = {"padding": padding, "count_include_pad": counted} if padding else {}
             more["ceil_mode"] = ceil
             return fields | {name: value for name, value in more.items() if value}
-    pads = _flat([window.ends_in(size, 0) for window in windows])
-    if max(pads) >= size or (counted and is_incomplete):
+    ends = [window.ends_in(window.size, 0) for window in windows]
+    has_values = all(max(end) < w.size for end, w in zip(ends, windows, strict=True))
+    if not has_values or (counted and is_incomplete):
         return None
+    pads = _flat(ends)
     return fields | {"pads": list(pads)} | ({"count_include_pad": True} if counted else {})
+
+
+def one_or_each(lengths: Sequence[int]) -> int | list[int]:
+    """The lengths along the axes as a layer of ours has them: one number where they are equal."""
+    return lengths[0] if len(set(lengths)) == 1 else [*lengths]
 
 
 def _padded(window: Window, padding: int, *, ceil: bool) -> Window:
@@ -199,7 +220,8 @@ def slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: Operation) ->
 
 
 def in_words(windows: tuple[Window, ...]) -> str:
-    """Sizes, stride and padding of windows, for messages."""
+    """Sizes, strides and padding of windows, for messages."""
     sizes = " × ".join(str(window.size) for window in windows)
+    strides = " × ".join(str(one) for one in dict.fromkeys(window.stride for window in windows))
     pads = [[window.before, window.after] for window in windows]
-    return f"size {sizes}, stride {windows[0].stride} and padding {pads}"
+    return f"size {sizes}, stride {strides} and padding {pads}"

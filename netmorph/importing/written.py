@@ -38,6 +38,7 @@ USUAL_FIELDS: Mapping[str, Mapping[str, int]] = {
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _POOL),
     "zero": {"stride": 1},
 }
+_EACH_AXIS = ("size", "stride")  # fields of pools that may differ between the axes
 _JOINING = frozenset({"add", "concat", "scale"})
 _EXAMPLE = "such as relu, conv2d: 16, or conv2d: {filters: 16, kernel: 5}"
 
@@ -103,6 +104,8 @@ def _kind_and_fields(entry: Any, where: str) -> tuple[str, dict[str, Any]]:
     for name, value in fields.items():
         if not isinstance(name, str) or not (name == "inputs" or _is_value(name, value)):
             expected = "a list of integers" if name == "pads" else "a number, true or false"
+            if name in _EACH_AXIS:
+                expected = "a number, or a list with one for each axis"
             raise UnreadableNetwork(
                 f"{where} has {_shown(name)} {_shown(value)}; expected {expected}"
             )
@@ -110,10 +113,10 @@ def _kind_and_fields(entry: Any, where: str) -> tuple[str, dict[str, Any]]:
 
 
 def _is_value(name: str, found: Any) -> bool:
-    """Whether a field has a single value, or pads a list of integers."""
-    if name == "pads":
-        return isinstance(found, list) and all(type(one) is int for one in found)
-    return isinstance(found, str | int | float)
+    """Whether a field has a single value; pads are a list, a size or stride may be one."""
+    if isinstance(found, list):
+        return name in ("pads", *_EACH_AXIS) and all(type(one) is int for one in found)
+    return name != "pads" and isinstance(found, str | int | float)
 
 
 def _named(one: Any, names: Mapping[str, int], where: str) -> int:

@@ -138,6 +138,12 @@ def test_folders_that_cannot_be_packed_are_refused(tmp_path: Path) -> None:
         packed(tmp_path),
     ):
         pass
+    (tmp_path / "yes.WAV").write_bytes(b"RIFF")
+    with (
+        pytest.raises(ClientError, match=r"sounds, such as .*yes\.WAV; .*samples as signals.*NL"),
+        packed(tmp_path),
+    ):
+        pass
     picture(tmp_path / BAD / "1.png")
     with (
         pytest.raises(ClientError, match="'�t�' is not UTF-8; it names a class"),
@@ -199,6 +205,17 @@ def test_a_description_needs_no_service(pets: Path) -> None:
     assert found["description"]["summary"][1] == "2 classes of 5 examples: cat, dog"
     with pytest.raises(ClientError, match="layout is 'XY'; expected one of"):
         describe(pets, Options(layout="XY"))
+
+
+def test_spellings_of_a_label_are_merged_before_anything_is_uploaded(tmp_path: Path) -> None:
+    rows = "".join(f"{k * 7 % 31},{('Yes', 'no', 'yes', 'no')[k % 4]}\n" for k in range(40))
+    (tmp_path / "answers.csv").write_text(f"age,label\n{rows}")
+
+    found = describe(tmp_path / "answers.csv", Options(merge_labels=True))
+
+    assert found["spec"]["class_names"] == ["Yes", "no"]
+    assert Options(merge_labels=True).fields() == {"merge_labels": ["true"]}
+    assert Options().fields() == {}
 
 
 def test_a_message_shows_any_path() -> None:

@@ -18,9 +18,10 @@ class AvgPool1dModule(nn.AvgPool1d, AbstractModule[AvgPool1d]):
 
     @classmethod
     def of(cls, layer: AvgPool1d, inputs: Sequence[Shape]) -> Self:
+        (size,), (stride,) = layer.sizes, layer.strides
         made = cls(
-            layer.size,
-            layer.stride,
+            size,
+            stride,
             layer.padding,
             ceil_mode=layer.ceil_mode,
             count_include_pad=layer.count_include_pad,

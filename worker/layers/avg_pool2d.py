@@ -18,9 +18,10 @@ class AvgPool2dModule(nn.AvgPool2d, AbstractModule[AvgPool2d]):
 
     @classmethod
     def of(cls, layer: AvgPool2d, inputs: Sequence[Shape]) -> Self:
+        (height, width), (down, right) = layer.sizes, layer.strides
         made = cls(
-            layer.size,
-            layer.stride,
+            (height, width),
+            (down, right),
             layer.padding,
             ceil_mode=layer.ceil_mode,
             count_include_pad=layer.count_include_pad,

@@ -27,6 +27,7 @@ class ReadOptions:
     group: str | None = None
     time: str | None = None  # the column of a table by which the latest rows are the test split
     split_seed: int | None = None  # of the test split, where the files have none
+    merge_labels: bool = False  # texts that differ only in capital letters or blanks are one label
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ def understand_arrays(
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     found = {split: part.y for split, part in raw.parts.items()}
-    labels = understand_labels(found, options.task or raw.task, raw.class_names)
+    labels = understand_labels(
+        found, options.task or raw.task, raw.class_names, merge=options.merge_labels
+    )
     if labels.target_names and raw.target_names:
         labels = replace(labels, target_names=raw.target_names)
     check_lengths(examples, labels.numbers)
@@ -102,7 +104,7 @@ def understand_texts(
         )
     texts = {split: _flat(split, x) for split, x in examples.items()}
     found = {split: part.y for split, part in raw.parts.items()}
-    labels = understand_labels(found, options.task, raw.class_names)
+    labels = understand_labels(found, options.task, raw.class_names, merge=options.merge_labels)
     check_lengths(texts, labels.numbers)
     keys = _keys_in(raw.parts)
     division = divided(labels.numbers, labels.class_names, keys, options.split_seed)

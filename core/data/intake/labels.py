@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from core.data.label_sets import label_sets_of
-from core.data.labels import classes_of
+from core.data.labels import classes_of, merged
 from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
 from core.errors import InvalidDataset
 
@@ -39,11 +39,23 @@ class Labels:
 
 
 def understand_labels(
-    found: Mapping[str, NDArray[Any]], task: str | None, class_names: tuple[str, ...] | None = None
+    found: Mapping[str, NDArray[Any]],
+    task: str | None,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    merge: bool = False,
 ) -> Labels:
-    """The labels as targets where they are such, else as classes; class names mean classes."""
-    if (sets := label_sets_of(found, task, class_names)) is not None:
-        return Labels(sets.values, sets.names, reason=sets.reason)
+    """The labels as targets where they are such, else as classes; class names mean classes.
+
+    With `merge`, texts that differ only in capital letters or blanks are one label.
+    """
+    if (sets := label_sets_of(found, task, class_names, merge=merge)) is not None:
+        return Labels(
+            sets.values, sets.names, reason=sets.reason, notes=sets.notes, warnings=sets.warnings
+        )
+    notes: tuple[str, ...] = ()
+    if merge:
+        found, notes = merged(found, class_names)
     if task is None and class_names is not None:
         task = CLASSIFICATION
     if (targets := targets_of(found, task)) is not None:
@@ -55,4 +67,5 @@ def understand_labels(
             *warnings,
             f"{len(classes.names)} whole numbers are taken as classes; {_NUMBERS}",
         )
-    return Labels(classes.numbers, classes.names, notes=classes.notes, warnings=warnings)
+    notes += classes.notes
+    return Labels(classes.numbers, classes.names, notes=notes, warnings=warnings)

@@ -10,13 +10,20 @@ _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for e
 _WEB_PAGE = "a web page, perhaps that of a sign-in; download the data itself"
 _ARFF = "an ARFF file; save its table as CSV, with the names of the columns in the first row"
 _WORKBOOKS = ("xl/workbook.xml", "content.xml")  # in files of Excel and LibreOffice
+_SAMPLES = (
+    "expected their samples as signals: arrays x of shape (N, length) and y in an npz file, with "
+    "the layout NL"
+)
+_SOUND = f"a sound; {_SAMPLES}"
+_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
     (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
                    "x.npy and y.npy, or one npz file"),
     (b"\x89PNG", _ONE_IMAGE),
     (b"\xff\xd8\xff", _ONE_IMAGE),
-    (b"RIFF", _ONE_IMAGE),
+    (b"RIFF", _ONE_IMAGE),  # WebP; sounds, which begin so as well, are told apart before
+    (b"fLaC", _SOUND), (b"OggS", _SOUND), (b"ID3", _SOUND),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
     (b"<!DO", _WEB_PAGE), (b"<!do", _WEB_PAGE), (b"<htm", _WEB_PAGE),
@@ -35,6 +42,8 @@ def hint(files: Files) -> str:
         return ""
     with files.open(files.names[0]) as stream:
         start = stream.read(_START)
+    if start.startswith(b"RIFF") and start[8:12] == b"WAVE":
+        return f"the file is {_SOUND}"
     return next((f"the file is {hint}" for magic, hint in _HINTS if start.startswith(magic)), "")
 
 
@@ -49,6 +58,8 @@ def unknown(files: Files) -> str:
             "the file was written by torch.save: it holds a pickle, which is never opened; save "
             "its tensors as arrays with numpy.savez"
         )
+    if sounds := [name for name in files.names if name.lower().endswith(_SOUNDS)]:
+        return f"the archive holds sounds, such as {sounds[0][-60:]!r}; {_SAMPLES}"
     known = "; ".join(FORMATS[kind].description for kind in FORMATS)
     if not isinstance(files, SingleFile):
         names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"

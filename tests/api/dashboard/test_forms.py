@@ -216,6 +216,10 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     refused = upload(name="late", time="<b>when", split_seed="4")
     assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
     assert 'id="time-error"' in refused.text
+    refused = upload(name="merged", target="row", merge_labels="yes")
+    assert 'id="merge_labels-error"' in refused.text
+    assert re.search(r'name="merge_labels" value="yes" checked', refused.text)
+    assert upload(name="merged", merge_labels="yes").status_code == 303
     refused = upload(name="codes", category="row, <b>")
     assert 'id="category-error"' in refused.text
     assert 'value="row, &lt;b&gt;"' in refused.text

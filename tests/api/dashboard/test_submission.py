@@ -23,7 +23,7 @@ from tests.waiting import wait_for
 ELSEWHERE = {
     "the page of data sets": {
         "--target", "--text", "--category", "--layout", "--image-side", "--task", "--group",
-        "--time",
+        "--time", "--merge-labels",
     },
     "the upload, which has the files in one archive": {"--validation", "--test"},
     "the conversion of an ONNX file, before its network is uploaded": {

@@ -266,6 +266,8 @@ def test_a_name_that_cannot_be_shown_is_refused(person):
         ({"image_side": "big"}, ["image_side", "integer"]),
         ({"target": "y"}, ["a target column, a text column and categories are for tables"]),
         ({"target": "y" * 4097}, ["target", "4096"]),
+        ({"merge_labels": "perhaps"}, ["merge_labels", "boolean"]),
+        ({"merge_labels": "true"}, ["labels are int64", "expected texts for --merge-labels"]),
     ],
 )
 def test_impossible_options_of_an_upload_are_refused(person, field, words):

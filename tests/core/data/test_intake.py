@@ -135,6 +135,9 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"\x93NUMPY\x01\x00", "a single npy file; labels are missing: give a folder or zip"),
         (b"\x89PNG\r\n\x1a\n", "a single image; give a folder or zip"),
         (b"\xff\xd8\xff\xe0", "a single image"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a single image"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "a sound; expected their samples as signals"),
+        (b"fLaC\0\0\0\x22", "a sound"),
         (b"\x1f\x8b\x08", "the gzip file cannot be unpacked"),
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"\x80\x04\x95", "a pickle, which is never opened"),
@@ -188,3 +191,12 @@ def test_an_array_of_characters_that_do_not_exist_is_refused() -> None:
     np.savez(file, x=X, y=np.full(60, 0x7FFFFFFF, np.uint32).view("<U1"))
     with pytest.raises(InvalidDataset, match="y holds characters that do not exist"):
         intake.read(file, ReadLimits())
+
+
+def test_an_archive_of_sounds_is_answered_with_their_form_as_signals() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("yes/1.WAV", b"RIFF")
+
+    with pytest.raises(InvalidDataset, match=r"sounds, such as 'yes/1\.WAV'; expected their sam"):
+        read_bytes(file.getvalue())

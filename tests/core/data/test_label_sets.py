@@ -186,3 +186,26 @@ def test_texts_may_list_the_labels(separator):
     x = np.zeros((24, 2, 2))
     with pytest.raises(InvalidDataset, match="found the label 'new'; expected labels of the train"):
         stored("multi-label", x=x, y=np.array(rows), x_test=x[:2], y_test=np.array(["ab", "new"]))
+
+
+def test_spellings_in_lists_of_labels_are_warned_of_and_merged():
+    rows = np.array(["cat; dog", "Cat", "dog ;CAT", "cat", "dog", "cat"] * 6)
+
+    (warning,) = [
+        one for one in understood(rows, "multi-label").description.warnings if "capital" in one
+    ]
+    assert "labels differ only in capital letters: 'CAT', 'Cat' and 'cat'; if" in warning
+    found = merged(rows)
+    assert found.spec.class_names == ("cat", "dog")
+    both = np.concatenate([found.arrays.y_train, found.arrays.y_test])
+    assert both.sum(axis=0).tolist() == [30, 18]
+    assert "as 'cat'" in found.description.notes[0]
+    with pytest.raises(InvalidDataset, match="rows of 0 and 1; expected texts for --merge-labels"):
+        merged(sets(24))
+
+
+def merged(y: np.ndarray) -> Intake:
+    """The data set whose labels that differ only in capital letters are one."""
+    file = io.BytesIO()
+    np.savez(file, x=np.random.default_rng(1).integers(0, 9, (len(y), 6, 4)), y=y)
+    return read(file, LIMITS, ReadOptions(task="multi-label", merge_labels=True))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.labels import Classes, classes_of, text_of
+from core.data.labels import Classes, classes_of, merged, text_of
 from core.errors import InvalidDataset
 
 PERSIAN = "\u0645\u06cc\u200c\u062e"  # with a joiner that its spelling needs
@@ -76,9 +76,51 @@ def test_names_of_one_hot_labels_are_those_of_the_columns() -> None:
     assert classes(np.eye(2)[[1, 0]], ["no", "yes"]).numbers["train"].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("labels", [["a", "b"], ["Cat", "cat"]])
-def test_names_that_differ_in_capital_letters_get_a_warning(labels: list[str]) -> None:
-    assert bool(classes(labels).warnings) == (labels[0] == "Cat")
+def test_names_that_differ_in_capital_letters_get_a_warning_that_says_what_to_do() -> None:
+    assert classes(["a", "b"]).warnings == ()
+    (warning,) = classes(["Yes", "NO", "yes", "no", "YES", "else"]).warnings
+    assert "only in capital letters: 'NO' and 'no'; 'YES', 'Yes' and 'yes'; if" in warning
+    assert "make them one by --merge-labels (merge_labels in REST, " in warning
+    assert classes(["Cat"], ["Cat", "cat"]).warnings
+
+
+def test_a_label_of_no_class_hints_at_the_class_that_it_may_be() -> None:
+    message = refusal(["cat", "Dog"], ["cat", "dog"])
+    assert message.endswith(
+        "; 'dog' differs only in capital letters: make them one class by --merge-labels "
+        "(merge_labels in REST, Merge labels on the page)"
+    )
+    with pytest.raises(InvalidDataset, match=r"in training; .*'cat' differs only in capital"):
+        classes_of({"train": np.array(["cat"]), "test": np.array(["CAT"])})
+
+
+@pytest.mark.parametrize("kind", [str, np.bytes_])
+def test_spellings_of_a_label_are_merged_in_all_splits(kind: type) -> None:
+    train = np.array(["yes", "Yes ", "yes", "NO", "else"]).astype(kind)
+    found, notes = merged({"train": train[:, None], "test": np.array(["YES", "no"]).astype(kind)})
+    assert found["train"].tolist() == ["yes", "yes", "yes", "NO", "else"]
+    assert found["test"].tolist() == ["yes", "NO"]
+    assert notes == (
+        "spellings of one label are merged: 'NO' and 'no' as 'NO'; "
+        "'YES', 'Yes ' and 'yes' as 'yes'",
+    )
+
+
+def test_given_names_are_the_spellings_of_merged_labels() -> None:
+    found, _ = merged({"train": np.array(["yes", "yes", "no"])}, ["YES", "No"])
+    assert found["train"].tolist() == ["YES", "YES", "No"]
+
+
+def test_where_nothing_is_merged_the_note_says_so() -> None:
+    found, notes = merged({"train": np.array(["a", "b"])})
+    assert found["train"].tolist() == ["a", "b"]
+    assert notes == ("no labels differ only in capital letters or blanks: none were merged",)
+
+
+@pytest.mark.parametrize("labels", [np.arange(4), np.array([0.5]), np.array([True])])
+def test_labels_that_are_no_texts_cannot_be_merged(labels) -> None:
+    with pytest.raises(InvalidDataset, match=r"; expected texts for --merge-labels .*leave it out"):
+        merged({"train": labels})
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,29 @@ def cycle(*values: Any) -> list[Any]:
     return [values[k % len(values)] for k in range(N)]
 
 
+# --- labels -----------------------------------------------------------------------------------
+
+
+def test_labels_that_differ_in_capital_letters_are_warned_of_and_merged_where_requested() -> None:
+    answers = {"age": AGE, "target": cycle("Yes", "no", "yes ", "yes", "NO", "no")}
+
+    doubtful, found = read(answers), read(answers, merge_labels=True)
+
+    assert doubtful.spec.class_names == ("NO", "Yes", "no", "yes")
+    assert any("'NO' and 'no'; 'Yes' and 'yes'" in one for one in doubtful.description.warnings)
+    assert found.spec.class_names == ("no", "yes")
+    assert [sum(one.by_class) for one in found.description.splits] == [48, 12]
+    assert not any("capital" in one for one in found.description.warnings)
+    assert any("'Yes' and 'yes' as 'yes'" in one for one in found.description.notes)
+
+
+def test_a_rare_spelling_of_a_class_is_refused_with_what_merges_it() -> None:
+    rare = {"age": AGE, "target": ["Yes", *cycle("no", "yes")[1:]]}
+    with pytest.raises(InvalidDataset, match=r"'Yes' has 1 .*'yes' differs only in"):
+        read(rare)
+    assert read(rare, merge_labels=True).spec.class_names == ("no", "yes")
+
+
 # --- columns ----------------------------------------------------------------------------------
 
 

@@ -27,6 +27,10 @@ from core.layers import (
             Conv2d(4, 3, 2, pads=(0, 0, 1, 1)),
             {"kind": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "pads": [0, 0, 1, 1]},
         ),
+        (
+            AvgPool2d((2, 3), (2, 1)),
+            {"kind": "avg_pool2d", "size": [2, 3], "stride": [2, 1]},
+        ),
         (AvgPool2d(3, 1, 1), {"kind": "avg_pool2d", "size": 3, "stride": 1, "padding": 1}),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidArchitecture
 from core.layers import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from tests.strategies import generators
+from tests.strategies import generators, one_or_each
 
 
 @given(rng=generators, size=st.integers(1, 3), stride=st.integers(1, 3), length=st.integers(3, 9))
@@ -204,6 +204,59 @@ def test_pads_that_a_pool_cannot_have_are_refused(fields, found):
     for kind in (MaxPool2d, AvgPool2d):
         with pytest.raises(InvalidArchitecture, match=found):
             kind(3, 2, **fields)
+
+
+@given(
+    rng=generators,
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    sides=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    data=st.data(),
+)
+def test_each_axis_may_have_its_own_size_stride_and_padding(rng, size, stride, sides, data):
+    """Against windows that are cut out of the values one by one."""
+    pads = tuple(data.draw(st.integers(0, one - 1)) for one in (*size, *size))
+    ends = [*zip(pads[:2], pads[2:], strict=True)]
+    axes = [*zip(sides, size, stride, ends, strict=True)]
+    assume(all(side + sum(end) >= one for side, one, _, end in axes))
+    fields = {"pads": pads}
+    if len(set(pads)) == 1 and pads[0] <= min(size) // 2:
+        fields = {"padding": pads[0]}
+    counts = {"count_include_pad": True} if any(pads) else {}
+    x = rng.normal(size=(1, 1, *sides)) - 3  # padding by zeros would be the largest
+    lengths = one_or_each(size), one_or_each(stride)
+    largest = MaxPool2d(*lengths, **fields).forward({}, [x])
+    present = AvgPool2d(*lengths, **fields).forward({}, [x])
+    counted = AvgPool2d(*lengths, **fields, **counts).forward({}, [x])
+    corners = [
+        range(-before, side + after - one + 1, step) for side, one, step, (before, after) in axes
+    ]
+    assert largest.shape == present.shape == counted.shape == (1, 1, *map(len, corners))
+    for (i, row), (j, column) in product(*map(enumerate, corners)):
+        window = x[0, 0, max(row, 0) : row + size[0], max(column, 0) : column + size[1]]
+        assert largest[0, 0, i, j] == window.max()
+        assert present[0, 0, i, j] == pytest.approx(window.mean(), abs=1e-12)
+        assert counted[0, 0, i, j] == pytest.approx(window.sum() / (size[0] * size[1]), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda: MaxPool2d((2, 2)), r"has size \[2, 2\]; expected an integer of at least 1, or 2"),
+        (lambda: MaxPool2d((2, 0)), "or 2 that differ: one for each axis"),
+        (lambda: MaxPool2d((2, True)), r"has size \[2, True\]"),
+        (lambda: MaxPool2d(2, (1, 2, 3)), r"has stride \[1, 2, 3\]"),
+        (lambda: MaxPool2d(2, [1, 2]), r"has stride \[1, 2\]"),
+        (lambda: MaxPool1d((2, 3)), r"has size \[2, 3\]; expected an integer of at least 1$"),
+        (lambda: MaxPool1d((2,)), r"has size \[2\]; expected an integer of at least 1$"),
+        (lambda: MaxPool2d((1, 3), 1, 1), "of size 1 × 3 has padding 1; expected 0 to 0"),
+        (lambda: MaxPool2d((2, 3), pads=(0, 0, 2, 0)), "4 integers from 0 to 1 and 2: those"),
+        (lambda: MaxPool2d((2, 3), pads=(1, 1, 1, 1)), "padding instead where they are equal"),
+    ],
+)
+def test_lengths_along_the_axes_that_a_pool_cannot_have_are_refused(make, found):
+    with pytest.raises(InvalidArchitecture, match=found):
+        make()
 
 
 def test_pads_larger_than_half_a_window_may_be_equal():

@@ -53,14 +53,18 @@ def test_pads_are_those_before_each_axis_and_then_those_after():
 
 
 def test_offsets_give_the_values_of_all_windows_in_turn():
-    found = [values[0, 0].tolist() for values in by_offset(SIGNAL, 2, 2)]
+    found = [values[0, 0].tolist() for values in by_offset(SIGNAL, [2], [2])]
     assert found == [[1, 3], [2, 4]]  # the windows (1, 2) and (3, 4); 5 is incomplete
     image = np.arange(12.0).reshape(1, 1, 3, 4)
-    assert [values[0, 0].tolist() for values in by_offset(image, 2, 3)] == [
+    assert [values[0, 0].tolist() for values in by_offset(image, [2, 2], [3, 3])] == [
         [[0]],
         [[1]],
         [[4]],
         [[5]],
+    ]
+    assert [values[0, 0].tolist() for values in by_offset(image, [2, 1], [1, 3])] == [
+        [[0, 3], [4, 7]],
+        [[4, 7], [8, 11]],
     ]
 
 
@@ -77,13 +81,22 @@ def test_a_stride_divides_the_sides_and_rounds_up(stride, expected):
 )
 def test_a_pool_has_one_position_for_each_complete_window(size, stride, padding, expected):
     ends = [(padding, padding)] * 2
-    assert windowed_sides(MaxPool2d(), (7, 5), size, stride, ends) == expected
+    assert windowed_sides(MaxPool2d(), (7, 5), [size] * 2, [stride] * 2, ends) == expected
+
+
+def test_a_pool_may_have_a_size_and_a_stride_for_each_axis():
+    assert windowed_sides(MaxPool2d(), (7, 5), [2, 3], [2, 1], [(0, 0)] * 2) == (3, 3)
+    found = windowed_sides(MaxPool2d(), (7, 5), [2, 3], [2, 3], [(0, 0)] * 2, ceil=True)
+    assert found == (4, 2)
 
 
 def test_a_pool_larger_than_its_input_says_how_large_the_input_must_be():
     message = "MaxPool2d of size 4 got an input of 7 × 1 positions; expected at least 2 × 2"
     with pytest.raises(InvalidArchitecture, match=message):
-        windowed_sides(MaxPool2d(), (7, 1), 4, 1, [(1, 1), (1, 1)])
+        windowed_sides(MaxPool2d(), (7, 1), [4, 4], [1, 1], [(1, 1), (1, 1)])
+    message = "of size 2 × 4 got an input of 7 × 1 positions; expected at least 2 × 4"
+    with pytest.raises(InvalidArchitecture, match=message):
+        windowed_sides(MaxPool2d(), (7, 1), [2, 4], [1, 1], [(0, 0), (0, 0)])
 
 
 @pytest.mark.parametrize(

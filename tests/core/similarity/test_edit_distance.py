@@ -70,7 +70,11 @@ def layer_cost(one: AbstractLayer, other: AbstractLayer) -> float:
     return min(1.0, float(np.mean(costs or [0.0])) + sum(more) / (len(costs) + 1))
 
 
-def number_cost(x: float, y: float) -> float:
+def number_cost(x: float | tuple[int, ...], y: float | tuple[int, ...]) -> float:
+    """Of a number for each axis the mean, where the other may have one for both."""
+    if isinstance(x, tuple) or isinstance(y, tuple):
+        pairs = [one if isinstance(one, tuple) else (one, one) for one in (x, y)]
+        return float(np.mean([*map(number_cost, *pairs)]))
     return 1 - min(x, y) / max(x, y) if x or y else 0.0
 
 
@@ -239,6 +243,12 @@ def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
             around((2, 8, 8), Conv2d(4, 3, 2, pads=(0, 0, 2, 1))),
             around((2, 8, 8), Conv2d(4, 3, 2, pads=(0, 0, 1, 1))),
             1 / 4 * 1 / 4 * 1 / 3,
+        ),
+        (around((2, 8, 8), MaxPool2d((2, 1))), around((2, 8, 8), MaxPool2d()), 1 / 2 * 1 / 4),
+        (
+            around((2, 8, 8), MaxPool2d((2, 1), (2, 1))),
+            around((2, 8, 8), MaxPool2d((1, 2), (2, 1))),
+            1 / 2 * 1 / 2,
         ),
         (around((2, 8, 8), ReLU()), around((2, 8, 8), ReLU6()), 1),
         (around((2, 8, 8), Zero(2)), around((2, 8, 8), Zero(4)), 1 / 2),

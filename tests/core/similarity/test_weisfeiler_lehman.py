@@ -34,6 +34,7 @@ PADDED = [
         (PLAIN[0], MaxPool2d(3, 1), *PLAIN[2:]),
         (PLAIN[0], MaxPool2d(3, 1, 1, ceil_mode=True), *PLAIN[2:]),
         (PLAIN[0], MaxPool2d(3, 1, pads=(0, 1, 2, 1)), *PLAIN[2:]),
+        (PLAIN[0], MaxPool2d((3, 2), 1, 1), *PLAIN[2:]),
         (Conv2d(8, 3, pads=(0, 1, 2, 1)), *PLAIN[1:]),
         (PLAIN[0], AvgPool2d(3, 1, 1), *PLAIN[2:]),
         (PLAIN[0], AvgPool2d(3, 1, 1, count_include_pad=True), *PLAIN[2:]),

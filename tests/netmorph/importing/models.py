@@ -349,6 +349,16 @@ def valid_gates() -> nn.Module:
     )
 
 
+def lines_of_text() -> nn.Module:
+    """Pools and strides of their own along each axis, as in a CRNN (Shi et al. 2015)."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, (2, 1), 1), nn.ReLU(), nn.MaxPool2d((2, 1))),
+        *(nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d((2, 2), (2, 1), (0, 1))),
+        *(nn.AvgPool2d((1, 3), 1, (0, 1)), nn.AvgPool2d((2, 3), (1, 2), ceil_mode=True)),
+        *(nn.AdaptiveAvgPool2d((1, 4)), nn.Flatten(), nn.Linear(24, 5)),
+    )
+
+
 IMAGE, SIGNAL, VECTOR = (3, 16, 16), (3, 42), (7,)
 MODELS = {
     "resnet": (resnet, IMAGE),
@@ -374,6 +384,7 @@ MODELS = {
     "ends": (ends, IMAGE),
     "ends of signals": (ends_of_signals, SIGNAL),
     "valid gates": (valid_gates, IMAGE),
+    "lines of text": (lines_of_text, IMAGE),
 }
 
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from netmorph.importing.windows import Kernel, Window, kernel_around, pool_fields, window_count
+from netmorph.importing.windows import (
+    Kernel,
+    Window,
+    common_stride,
+    kernel_around,
+    pool_fields,
+    window_count,
+)
 
 
 def window(length: int, size: int, stride: int, before: int, after: int, ceil: bool = False):
@@ -42,6 +49,14 @@ def test_a_kernel_of_ours_holds_the_users(windows, expected):
     assert kernel_around(windows) == expected
 
 
+def test_unequal_strides_are_one_stride_of_which_some_windows_are_left_out():
+    closer, steps = common_stride([window(9, 3, 4, 1, 1), window(9, 1, 6, 0, 0)])
+    assert closer == (window(9, 3, 2, 1, 1), window(9, 1, 2, 0, 0))
+    assert steps == (2, 3)
+    same = (window(9, 3, 2, 0, 0), window(8, 3, 2, 0, 1))
+    assert common_stride(same) == (same, (1, 1))
+
+
 PLAIN = {"size": 3, "stride": 2}
 
 
@@ -59,7 +74,19 @@ PLAIN = {"size": 3, "stride": 2}
         ([window(5, 3, 2, 1, 0, True)], False, PLAIN | {"padding": 1}),
         ([window(5, 3, 2, 1, 0, True)], True, None),  # its last mean is of two positions
         ([window(9, 3, 2, 3, 0)], False, None),  # a window of padding alone
-        ([window(9, 3, 2, 0, 0), window(9, 2, 2, 0, 0)], False, None),
+        ([window(9, 2, 2, 0, 0), window(9, 1, 1, 0, 0)], True, {"size": [2, 1], "stride": [2, 1]}),
+        ([window(9, 2, 2, 0, 0), window(9, 2, 1, 0, 0)], False, {"size": 2, "stride": [2, 1]}),
+        (
+            [window(9, 3, 1, 1, 1), window(9, 1, 1, 0, 0)],
+            False,
+            {"size": [3, 1], "stride": 1, "pads": [1, 0, 1, 0]},
+        ),
+        (
+            [window(9, 3, 1, 1, 1), window(9, 2, 1, 1, 1)],
+            True,
+            {"size": [3, 2], "stride": 1, "padding": 1, "count_include_pad": True},
+        ),
+        ([window(9, 3, 2, 0, 0), window(9, 1, 1, 1, 0)], False, None),
     ],
 )
 def test_a_pool_of_ours_has_the_same_windows(windows, counted, expected):

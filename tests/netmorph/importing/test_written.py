@@ -9,7 +9,7 @@ import yaml
 
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
-from core.layers import LAYERS, AbstractLayer, Conv2d, Dense, MaxPool2d
+from core.layers import LAYERS, AbstractLayer, AvgPool2d, Conv2d, Dense, MaxPool2d
 from netmorph.errors import UnreadableNetwork
 from netmorph.importing.files import read
 from netmorph.importing.written import MAIN_FIELDS, USUAL_FIELDS
@@ -60,6 +60,14 @@ def test_pads_are_a_list(tmp_path):
     assert found.node(1).layer == Conv2d(4, 3, 2, pads=(0, 0, 1, 1))
 
 
+def test_the_size_and_the_stride_of_a_pool_may_be_lists(tmp_path):
+    lines = "[max_pool2d: {size: [2, 1], stride: [2, 1]}, avg_pool2d: [1, 2], flatten, dense: 3]"
+    (tmp_path / "mine.yaml").write_text(f"input: [1, 8, 8]\nlayers: {lines}")
+    found = architecture(tmp_path / "mine.yaml")
+    assert found.node(1).layer == MaxPool2d((2, 1), (2, 1))
+    assert found.node(2).layer == AvgPool2d((1, 2))
+
+
 def test_what_may_be_left_out_is_what_layers_have_by_default():
     def declared(kind: str) -> dict[str, object]:
         cls: type[AbstractLayer] = LAYERS[kind]
@@ -100,6 +108,7 @@ HUGE = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         ("input: [4]\nlayers: [relu: [x]]", "layer 1 is relu: list; expected relu alone"),
         ("input: [4]\nlayers: [dense: {units: [3]}]", "has 'units' list; expected a number"),
         ("input: [4]\nlayers: [conv2d: {pads: [1.5]}]", "'pads' list; expected a list of integers"),
+        ("input: [4]\nlayers: [max_pool2d: {size: [2, x]}]", "or a list with one for each axis"),
         ("input: [4]\nlayers: [conv2d: {pads: 3}]", "'pads' 3; expected a list of integers"),
         ("input: [4]\nlayers: [dense: {units: .nan}]", "is no architecture: Out of range"),
         ("input: [4]\nlayers: [dense: {1: 3}]", "layer 1 has 1 3; expected a number"),

@@ -28,7 +28,7 @@ class MaxPool(OpRun):
     op_domain = ""
 
     def _run(self, x: Array, kernel_shape: Any, pads: Any, strides: Any, **_: Any) -> tuple[Array]:
-        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](int(kernel_shape[0]), int(strides[0]))
+        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](_length(kernel_shape), _length(strides))
         return (pool.forward({}, [_padded(x, pads, -np.inf)]),)
 
 
@@ -46,12 +46,18 @@ class AveragePool(OpRun):
         count_include_pad: int | None = None,
         **_: Any,
     ) -> tuple[Array]:
-        pool = (AvgPool1d, AvgPool2d)[x.ndim - 3](int(kernel_shape[0]), int(strides[0]))
+        pool = (AvgPool1d, AvgPool2d)[x.ndim - 3](_length(kernel_shape), _length(strides))
         means = pool.forward({}, [_padded(x, pads)])
         if count_include_pad:
             return (means,)
         present = pool.forward({}, [_padded(np.ones_like(x[:1, :1]), pads)])  # share of a window
         return (means / present,)
+
+
+def _length(lengths: Any) -> int | tuple[int, ...]:
+    """The lengths along the axes as a layer has them: one number where they are equal."""
+    found = tuple(int(length) for length in lengths)
+    return found[0] if len(set(found)) == 1 else found
 
 
 def _padded(x: Array, pads: Any, value: float = 0.0) -> Array:

@@ -127,8 +127,8 @@ def _pool(kind: str) -> Writer:
         return graph.operator(
             kind,
             x,
-            kernel_shape=[layer.size] * axes,
-            strides=[layer.stride] * axes,
+            kernel_shape=[*layer.sizes],
+            strides=[*layer.strides],
             pads=[*before, *after],  # and no ceil_mode, which old runtimes read in another way
             **counted,
         )

@@ -1082,6 +1082,7 @@ class _Unlike:
     """Counts the examples that differ in one way from the training examples."""
 
     text: str
+    advice: str  # unless they are pictures
     count: int = 0
     first: int = -1
     detail: str = ""
@@ -1094,11 +1095,16 @@ class _Unlike:
         self.count += int(flags.sum())
 
 
+SCALE = "pass values on the scale of the training data"
+NO_SUCH = "training had no such pictures"  # a picture's file is never on another scale
+
+
 class RangeWatch:
     """Compares the values of examples with those of the training data.
 
-    An example counts once: for values out of range, for fractions, or for its contrast. Where no
-    example does, all of an array may still lie between -1 and 1, as programs often scale images.
+    An example counts once: for values out of range, for fractions, for being of one colour, or for
+    its contrast. Where no example does, all of an array may still lie between -1 and 1, as programs
+    often scale images.
     """
 
     def __init__(self, preprocess: dict[str, Any]) -> None:
@@ -1115,14 +1121,18 @@ class RangeWatch:
         if preprocess["stored_dtype"] == "uint8":  # bytes are never below zero
             self._least = np.maximum(self._least, 0.0)
         self._found = (
-            _Unlike("hold values beyond those of the training data: {}"),
-            _Unlike("hold fractions, such as {}; the training data has whole numbers"),
-            _Unlike("vary by {}"),
+            _Unlike("hold values beyond those of the training data: {}", SCALE),
+            _Unlike("hold fractions, such as {}; the training data has whole numbers", SCALE),
+            _Unlike("have the same value at all positions: {}", "training had no such examples"),
+            _Unlike("vary by {}", f"if they are scaled in another way, {SCALE}"),
         )
         # Of a vector one value a feature may well be small, such as the counts of a rare event.
         has_positions = len(preprocess["input_shape"]) > 1
         self._wide = (self._high - self._low)[:, 0] >= WIDE if has_positions else np.array([False])
-        self._is_small, self._varies = bool(self._wide.any()), False  # of all examples so far
+        self._has_positions = has_positions
+        # Of all examples so far: whether all values are small, whether some that vary are no
+        # integers, as those of dark pictures are, and how many vary.
+        self._is_small, self._is_scaled, self._varying = bool(self._wide.any()), False, 0
 
     def add(self, start: int, x: Array, z: Tensor) -> None:
         """Look at a batch that begins at an index: arranged examples, raw and normalised."""
@@ -1136,26 +1146,29 @@ class RangeWatch:
         """How examples of a source differ from the training examples, in sentences."""
         for unlike in self._found:
             if unlike.count:
+                advice = unlike.advice if source.names is None else NO_SUCH
                 yield (
                     f"{unlike.count} of {source.count} examples (first: "
                     f"{source.name(unlike.first)}) {unlike.text.format(unlike.detail)}. Their "
-                    "predictions may be wrong: pass values on the scale of the training data"
+                    f"predictions may be wrong: {advice}"
                 )
         if self._is_on_small_scale(source):
             low, high = self._low[self._wide].min(), self._high[self._wide].max()
             yield (
                 f"{source.count} of {source.count} examples (first: {source.name(0)}) hold values "
                 f"between -1 and 1 only; the training data has {low:g} to {high:g}. Their "
-                "predictions may be wrong: pass values on the scale of the training data"
+                f"predictions may be wrong: {SCALE}"
             )
 
     def _is_on_small_scale(self, source: Source) -> bool:
         """Whether an array seems to be divided by its largest value, or to hold zeros and ones.
 
-        One that is constant may be black. A picture's file is never scaled, so a dark one is dark.
+        One that is constant may be black, and a single one of integers nearly black; of several
+        that is hardly so. A picture's file is never scaled, so a dark one is dark.
         """
         is_named = any(unlike.count for unlike in self._found)
-        return self._is_small and self._varies and source.names is None and not is_named
+        is_scaled = self._is_scaled or self._varying > 1
+        return self._is_small and is_scaled and source.names is None and not is_named
 
     def _add(self, start: int, x: Array, z: Tensor) -> None:
         values = np.asarray(x, np.float64).reshape(*x.shape[:2], -1)  # (N, channels, positions)
@@ -1163,8 +1176,12 @@ class RangeWatch:
         if self._is_small:
             wide = values[:, self._wide]
             self._is_small = bool((np.abs(wide) <= 1).all())
-            self._varies |= bool((wide != wide[:, :, :1]).any())
-        checks = (self._outside(values), self._fractions(x.dtype, values), self._contrast(z))
+            varying = int((wide != wide[:, :, :1]).any(axis=(1, 2)).sum())
+            self._varying += varying
+            self._is_scaled |= bool(varying) and x.dtype.kind not in "iu"
+        checks = (
+            self._outside(values), self._fractions(x.dtype, values), *self._contrast(values, z),
+        )  # fmt: skip
         for unlike, (flags, detail) in zip(self._found, checks, strict=True):
             unlike.add(start, flags & rest, detail)
             rest &= ~flags
@@ -1192,13 +1209,19 @@ class RangeWatch:
         flags = is_fraction.any(axis=(1, 2))
         return flags, lambda index: f"{values[index][is_fraction[index]][0]:g}"
 
-    def _contrast(self, z: Tensor) -> Found:
+    def _contrast(self, values: Array, z: Tensor) -> tuple[Found, Found]:
+        """The examples that vary too little or too much: those of one colour, and the others."""
         least, most = self._preprocess["contrast"]
         found = z.flatten(1).std(dim=1, correction=0).numpy()
         is_unlike = (found * UNLIKE < least) | (found > UNLIKE * most)
         usual = f"standard deviations; training examples vary by {least:.3g} to {most:.3g}"
         is_meaningful = z[:1].numel() >= FEW_VALUES and most > LEAST_CONTRAST
-        return is_unlike & is_meaningful, lambda index: f"{found[index]:.3g} {usual}"
+        flags = is_unlike & is_meaningful
+        is_even = (values == values[:, :, :1]).all(axis=(1, 2)) & self._has_positions
+        return (
+            (flags & is_even, lambda index: f"{values[index, 0, 0]:g} in channel 0"),
+            (flags & ~is_even, lambda index: f"{found[index]:.3g} {usual}"),
+        )
 
 
 # --- the program ------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ def tree(*folders: str, data: bytes = PNG, count: int = 5) -> dict[str, bytes]:
 
 def read(found: dict[str, bytes], **options: Any) -> Intake:
     """The data set in a zip file; `image_side` is an option of reading, others are limits."""
-    chosen = ReadOptions(image_side=options.pop("image_side", None))
+    merge, side = options.pop("merge_labels", False), options.pop("image_side", None)
+    chosen = ReadOptions(image_side=side, merge_labels=merge)
     return intake.read(io.BytesIO(zipped(found)), ReadLimits(**options), chosen)
 
 
@@ -68,6 +69,14 @@ def first(image: bytes, *others: bytes) -> np.ndarray:
 
 
 # --- folders ----------------------------------------------------------------------------------
+
+
+def test_folders_that_differ_in_capital_letters_or_blanks_are_one_class_where_requested() -> None:
+    found = read(tree("cat", "Cat", "the dog") | tree("the  dog", count=7), merge_labels=True)
+
+    assert found.spec.class_names == ("Cat", "the dog")
+    assert found.spec.train_examples + found.spec.test_examples == 22
+    assert found.description.notes[-1].endswith("'the  dog' and 'the dog' as 'the dog'")
 
 
 @pytest.mark.parametrize("above", ["", "pets/", "a/b/pets/"])

@@ -145,7 +145,13 @@ def folder_of_blank(folder, tmp_path):
 BINARY = (X > 80).astype(np.uint8)
 
 
-@pytest.mark.parametrize("array", [BINARY, BINARY[:1], BINARY.astype(float), BINARY.astype(bool)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        *(BINARY, BINARY.astype(float), BINARY.astype(bool)),
+        *(BINARY[:1].astype(float), BINARY[:1].astype(bool)),  # bytes may be nearly black
+    ],
+)
 def test_zeros_and_ones_are_warned_of_where_contrast_says_nothing(run, folder_of_blank, array):
     code, out, err = run(saved("x.npy", array), exported=folder_of_blank)
     n = len(array)
@@ -162,6 +168,10 @@ def test_zeros_and_ones_are_warned_of_where_contrast_says_nothing(run, folder_of
     [
         np.zeros_like(X[:1]),  # black
         np.concatenate([np.zeros_like(X[:1]), np.ones_like(X[:1])]),  # nearly black, without a form
+        BINARY[:1],  # nearly black
+        BINARY[:1].astype(np.int64),
+        np.concatenate([BINARY[:1], np.zeros_like(X[:5])]),
+        np.full_like(X[:1], 255),  # white
         np.concatenate([BINARY, X]),
         2 * BINARY,
         X,
@@ -174,6 +184,30 @@ def test_a_black_image_and_one_on_the_usual_scale_are_not_warned_of(run, folder_
 def test_a_dark_picture_is_not_warned_of(run, folder_of_blank):
     Image.fromarray(BINARY[0, 0]).save("x.png")
     assert run("x.png", exported=folder_of_blank)[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (np.zeros((6, 4), np.uint8), "have the same value at all positions: 0 in channel 0"),
+        (np.full((6, 4), 255, np.uint8), "have the same value at all positions: 255 in channel 0"),
+        (BINARY[0, 0], "vary by 0.00996 standard deviations; training examples vary by"),
+    ],
+)
+def test_a_picture_that_is_black_white_or_dark_is_not_said_to_be_on_another_scale(
+    run, array, found
+):
+    """Where all training examples vary, unlike the above."""
+    np.save("x.npy", array)
+    Image.fromarray(array).save("x.png")
+    for name, advice in (("x.png", "training had no such pictures"), ("x.npy", "")):
+        code, out, err = run(name)
+        assert (code, len(out)) == (0, 1)
+        (warning,) = err.splitlines()
+        assert found in warning
+        assert warning.endswith(f"Their predictions may be wrong: {advice}") == bool(advice)
+        if name == "x.npy" and "same value" in found:
+            assert warning.endswith("training had no such examples")
 
 
 @pytest.mark.parametrize(
