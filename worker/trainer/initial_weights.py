@@ -3,6 +3,7 @@
 import numpy as np
 
 from core.errors import BlobError
+from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
 from core.graph.preparation import on_normalised, with_standardised_outputs
 from core.graph.weights import Weights, check, load
@@ -60,20 +61,49 @@ def initial_network(
     """The network to train, or the ensemble, with its initial weights."""
     if job.members:
         return Ensemble(_member_networks(job, storage, compute))
+    rng = np.random.default_rng(job.seed)
     if inherited is None or job.starts_at_random:
-        inherited = initialise(job.architecture, np.random.default_rng(job.seed))
-    return network_with(job.architecture, inherited, compute)
+        weights = initialise(job.architecture, rng)
+    elif job.is_export:  # nothing is trained
+        weights = inherited
+    else:
+        share = job.hyperparameters.inherited_share
+        weights = shrunk_and_perturbed(job.architecture, inherited, share, rng)
+    return network_with(job.architecture, weights, compute)
+
+
+def shrunk_and_perturbed(
+    architecture: Architecture, weights: Weights, share: float, rng: np.random.Generator
+) -> Weights:
+    """`share` of the weights, and 1 - `share` of random ones: matrices and kernels only.
+
+    Networks that are trained on with more examples than before generalise worse than those from
+    random weights; started like this they do not (Ash & Adams 2020, arXiv:1910.08475).
+    """
+    if share >= 1:
+        return weights
+    random = initialise(architecture, rng)
+    return {
+        node_id: {
+            name: (share * array + (1 - share) * random[node_id][name]).astype(array.dtype)
+            if array.ndim > 1
+            else array
+            for name, array in parameters.items()
+        }
+        for node_id, parameters in weights.items()
+    }
 
 
 def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[Network]:
     """The networks of an ensemble with the weights that its final fit starts with."""
-    networks = []
+    networks, share = [], job.hyperparameters.inherited_share
     for index, member in enumerate(job.members):
+        rng, architecture = np.random.default_rng([job.seed, index]), member.architecture
         if job.starts_at_random:
-            rng = np.random.default_rng([job.seed, index])
-            weights = initialise(member.architecture, rng)
+            weights = initialise(architecture, rng)
         else:
-            weights = _stored_weights(member, storage)
+            stored = _stored_weights(member, storage)
+            weights = shrunk_and_perturbed(architecture, stored, share, rng)
         networks.append(network_with(member.architecture, weights, compute))
     return networks
 

@@ -1,5 +1,7 @@
 """How trials and final fits are trained fits the data and the budget."""
 
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +127,30 @@ def test_only_a_final_fit_ends_with_a_few_epochs_of_examples_as_they_are(seconds
     share = final_hyperparameters(chosen, data, elapsed=0).unaugmented
     passes = passes_in_time(chosen, data) / networks(chosen, data)
     assert share == pytest.approx(0.3 if passes <= 20 else 6 / passes)
+
+
+FEW = spec(1_000)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "data", "share"),
+    [
+        (config(600), FEW, 0.5),
+        (config(600, final_epochs=25), FEW, 0.5),
+        (config(600, final_epochs=24), FEW, 1.0),  # too few to learn it again
+        (config(20), spec(4_900), 1.0),
+        (config(600).model_copy(update={"root": uuid4()}), FEW, 1.0),  # of the user's
+        (config(600), spec(5_000), 1.0),
+        (config(600), spec(1_000, (3, 100)), 1.0),
+    ],
+)
+def test_a_final_fit_on_few_images_starts_from_half_of_the_inherited_weights(chosen, data, share):
+    found = final_hyperparameters(chosen, data, elapsed=0, inherited=True)
+    assert found.inherited_share == share
+    assert found.decay == (1.0 if share == 1 else 0.5)
+    assert final_hyperparameters(chosen, data, elapsed=0).inherited_share == 1
+    trial = trial_hyperparameters(chosen, data, elapsed=0, inherited=True)
+    assert trial.inherited_share == 1
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,46 @@ def test_a_network_starts_with_the_inherited_weights(storage):
     assert_same(network.weights(), inherited)
 
 
+def test_a_network_can_start_with_a_share_of_the_inherited_weights(storage):
+    """Kernels and matrices are mixed with random ones of the job's seed, vectors stay."""
+    order = order_for(storage, seed=5, hyperparameters={"inherited_share": 0.25})
+    inherited, random = weights_of(NETWORK, 9), weights_of(NETWORK, 5)
+    for parameters in inherited.values():
+        if "bias" in parameters:
+            parameters["bias"] = np.full_like(parameters["bias"], 3)
+    found = initial_network(TrainJob.of(order), storage, inherited, Compute(CPU)).weights()
+    expected = {
+        node_id: {
+            name: 0.25 * array + 0.75 * random[node_id][name] if array.ndim > 1 else array
+            for name, array in parameters.items()
+        }
+        for node_id, parameters in inherited.items()
+    }
+    for name, array in flatten(expected).items():
+        np.testing.assert_allclose(flatten(found)[name], array, rtol=1e-6)
+
+
+def test_an_export_has_the_inherited_weights_whatever_its_training_started_with(storage):
+    job = TrainJob.of(order_for(storage, hyperparameters={"inherited_share": 0.25}))
+    exported, inherited = dataclasses.replace(job, is_export=True), weights_of(NETWORK, 9)
+    network = initial_network(exported, storage, inherited, Compute(CPU))
+    assert_same(network.weights(), inherited)
+
+
+def test_the_networks_of_an_ensemble_are_mixed_with_different_random_weights(storage):
+    members = tuple(
+        Member(architecture=NETWORK.to_json(), weights=stored(storage, NETWORK)) for _ in "12"
+    )
+    changes = {"architecture": joined([NETWORK, NETWORK]), "members": members}
+    job = ensemble_of(storage, **changes, hyperparameters={"inherited_share": 0.5})
+    ensemble = initial_network(job, storage, None, Compute(CPU))
+    first, second = (network.weights()[1]["weight"] for network in ensemble.networks)
+    assert not np.array_equal(first, second)
+    inherited = weights_of(NETWORK)[1]["weight"]
+    for found in (first, second):  # random parts have about the size of the inherited one
+        assert 0 < np.linalg.norm(found - inherited / 2) < np.linalg.norm(inherited)
+
+
 def test_an_order_can_demand_random_weights_although_some_are_inherited(storage):
     job = TrainJob.of(order_for(storage, seed=5, fresh=True))
     network = initial_network(job, storage, weights_of(NETWORK, 9), Compute(CPU))
