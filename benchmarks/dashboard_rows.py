@@ -11,11 +11,11 @@ from sqlalchemy import Engine, insert, text, update
 from sqlalchemy.orm import Session
 
 from api import db
+from api.controller.suggestions import architecture_columns
 from api.models import Lease, Search, Trial, Version, Worker
 from api.roles import Role
 from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller
-from api.store.new_trials import architecture_columns
 from benchmarks.histories import SPEC
 from core import morphisms
 from core.graph.architecture import Architecture

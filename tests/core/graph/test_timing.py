@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.optimize import minimize, nnls
+from scipy.optimize import minimize
 
-from core.graph.timing import PRIOR_WEIGHT, learn, nonnegative_least_squares
-from tests.strategies import generators
+from core.graph.timing import PRIOR_WEIGHT, learn
 
 PRIOR = (2.0, 3.0)
 
@@ -40,13 +37,3 @@ def test_no_load_takes_negative_time():
     """Time that falls with the second load would fit with a negative weight."""
     w = learn([(1, 1), (1, 2), (1, 3)], [3.0, 2.0, 1.0], PRIOR)
     assert min(w) >= 0
-
-
-@given(rng=generators, unknowns=st.integers(1, 5))
-def test_the_best_numbers_that_are_not_negative_are_those_of_another_algorithm(rng, unknowns):
-    """Of equations whose solutions without the condition often have negative numbers."""
-    A, b = rng.normal(0, 1, (unknowns + 3, unknowns)), rng.normal(0, 1, unknowns + 3)
-    A = np.vstack([A, 0.2 * np.eye(unknowns)])
-    b = np.append(b, np.full(unknowns, 0.2))
-    expected, _ = nnls(A, b)
-    np.testing.assert_allclose(nonnegative_least_squares(A, b), expected, rtol=1e-6, atol=1e-9)
