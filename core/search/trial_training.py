@@ -29,8 +29,8 @@ IN_WINNER = 0.66
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
 #: Share of inherited weights that a final fit on few images starts from, where each network is
-#: trained for so many epochs that it learns them again.
-INHERITED_SHARE, LEARNED_AGAIN = 0.5, 25
+#: trained for so many epochs, and for so many times of its training before, that it learns again.
+INHERITED_SHARE, LEARNED_AGAIN, TIMES_BEFORE = 0.5, 25, 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,12 @@ class Spent:
     in_lineage: float  # of the trials whose weights the final fit inherits
     total: float  # of all trials of the search
     epochs_in_lineage: int  # of an ensemble the mean of its networks'
+
+    def is_less_than(self, epochs: int, seconds: float | None, times: float) -> bool:
+        """Whether a final fit lasts so many times as long as the training that it inherits."""
+        if seconds is None:
+            return epochs >= times * self.epochs_in_lineage
+        return seconds >= times * self.in_lineage
 
     def final_epochs(self, share: float) -> int:
         """The epochs after which that share of all training is in the exported network."""
@@ -110,7 +116,8 @@ def final_hyperparameters(
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
     passes = passes_of_a_network(config, spec, slowness)
-    share = _inherited_share(config, spec, min(passes, epochs)) if inherited else 1.0
+    is_long = spent is None or spent.is_less_than(epochs, limit, TIMES_BEFORE)
+    share = _inherited_share(config, spec, min(passes, epochs)) if inherited and is_long else 1.0
     is_last_piece = inherited and share == 1
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
@@ -126,8 +133,9 @@ def _inherited_share(config: SearchConfig, spec: DatasetSpec, epochs: float) -> 
     """The share of inherited weights that a final fit starts from; the rest is random.
 
     Trials see four fifths of the examples, and a network that has learned few of them by heart
-    generalises worse when all follow (Ash & Adams 2020, arXiv:1910.08475). A network that a user
-    gave may have learned from other data: it is kept.
+    generalises worse when all follow (Ash & Adams 2020, arXiv:1910.08475). Where trials were long
+    compared with the final fit, more would be lost. A network that a user gave may have learned
+    from other data: it is kept.
     """
     is_few = len(spec.input_shape) == 3 and spec.train_examples < FEW_EXAMPLES
     return INHERITED_SHARE if is_few and config.root is None and epochs >= LEARNED_AGAIN else 1.0

@@ -153,6 +153,22 @@ def test_a_final_fit_on_few_images_starts_from_half_of_the_inherited_weights(cho
     assert trial.inherited_share == 1
 
 
+@pytest.mark.parametrize(("seconds", "share"), [(30, 0.5), (400, 1.0)])
+def test_long_trials_are_kept_whole(seconds, share):
+    spent = Spent(in_lineage=seconds, total=seconds, epochs_in_lineage=10)
+    found = final_hyperparameters(config(600), FEW, elapsed=100, inherited=True, spent=spent)
+    assert found.inherited_share == share
+    assert found.decay == (1.0 if share == 1 else 0.5)
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(20, 0.5), (21, 1.0)])
+def test_many_epochs_of_trials_are_kept_whole(epochs, share):
+    spent = Spent(in_lineage=9, total=9, epochs_in_lineage=epochs)
+    chosen = config(final_epochs=50)
+    found = final_hyperparameters(chosen, FEW, elapsed=0, inherited=True, spent=spent)
+    assert found.inherited_share == share
+
+
 @pytest.mark.parametrize(
     ("examples", "fraction"),
     [(50, 0.4), (200, 0.3), (1_000, 0.2), (25_000, 0.2), (50_000, 0.1), (10_000_000, 0.02)],
