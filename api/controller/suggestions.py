@@ -57,9 +57,9 @@ def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
 
 
 def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
-    bounds = Bounds.model_validate(stored.bounds)
     from core.search.beliefs import prior_mean_of  # noqa: PLC0415 (slow; needed here alone)
 
+    bounds = Bounds.model_validate(stored.bounds)
     best = measured(config).value_range[1]
     root = None if stored.root is None else Architecture.from_json(stored.root)
     trials = tuple(past_trial(row, best) for row in stored.trials)

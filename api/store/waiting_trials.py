@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, case, cast, func, or_, select, text
+from sqlalchemy import Float, ScalarSelect, case, cast, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Lease, Search, Trial, Worker
@@ -75,12 +75,7 @@ def queue(
     order = (*groups, Trial.queue_rank.desc(), Trial.available_at, Trial.id)
     position = func.row_number().over(order_by=order)
     highest = func.max(Trial.queue_rank).over(partition_by=groups)
-    exported, trained = aliased(Trial), aliased(Trial)
-    highest_trained = (
-        select(func.max(trained.queue_rank))
-        .where(trained.status == TrialStatus.RUNNING)
-        .scalar_subquery()
-    )
+    exported, highest_trained = aliased(Trial), _highest_trained()
     is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
@@ -114,6 +109,13 @@ def queue(
     rows = session.execute(statement.limit(limit)).all()
     total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
     return [_waiting(row, known) for row in rows], total
+
+
+def _highest_trained() -> ScalarSelect[int | None]:
+    """The highest rank of the trials that are being trained; NULL where none is."""
+    trained = aliased(Trial)
+    highest = select(func.max(trained.queue_rank)).where(trained.status == TrialStatus.RUNNING)
+    return highest.scalar_subquery()
 
 
 #: Literals, as the partial index needs them.

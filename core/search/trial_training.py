@@ -28,8 +28,8 @@ TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
 IN_WINNER = 0.66
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
-#: Share of inherited weights that a final fit on few images starts from, where each network is
-#: trained for so many epochs, and for so many times of its training before, that it learns again.
+#: Share of inherited weights that a final fit on few images starts from; the epochs of each network
+#: that this takes at least, and how many times as long as the inherited training it must be.
 INHERITED_SHARE, LEARNED_AGAIN, TIMES_BEFORE = 0.5, 25, 2.5
 
 
@@ -41,8 +41,11 @@ class Spent:
     total: float  # of all trials of the search
     epochs_in_lineage: int  # of an ensemble the mean of its networks'
 
-    def is_less_than(self, epochs: int, seconds: float | None, times: float) -> bool:
-        """Whether a final fit lasts so many times as long as the training that it inherits."""
+    def fits_into(self, epochs: int, seconds: float | None, times: float) -> bool:
+        """Whether a final fit is at least `times` as long as the training that it inherits.
+
+        Its length is in seconds where these limit it, else in epochs.
+        """
         if seconds is None:
             return epochs >= times * self.epochs_in_lineage
         return seconds >= times * self.in_lineage
@@ -116,7 +119,7 @@ def final_hyperparameters(
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
     passes = passes_of_a_network(config, spec, slowness)
-    is_long = spent is None or spent.is_less_than(epochs, limit, TIMES_BEFORE)
+    is_long = spent is None or spent.fits_into(epochs, limit, TIMES_BEFORE)
     share = _inherited_share(config, spec, min(passes, epochs)) if inherited and is_long else 1.0
     is_last_piece = inherited and share == 1
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(

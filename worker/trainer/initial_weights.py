@@ -104,7 +104,7 @@ def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[
         else:
             stored = _stored_weights(member, storage)
             weights = shrunk_and_perturbed(architecture, stored, share, rng)
-        networks.append(network_with(member.architecture, weights, compute))
+        networks.append(network_with(architecture, weights, compute))
     return networks
 
 
