@@ -9,7 +9,7 @@ odd; for vectors two hidden layers.
 from collections.abc import Callable, Mapping
 
 from core.graph.architecture import Architecture
-from core.graph.node import Node
+from core.graph.building import GraphBuilder
 from core.layers import (
     AbstractLayer,
     Add,
@@ -17,8 +17,6 @@ from core.layers import (
     Dense,
     Dropout,
     Flatten,
-    Input,
-    Output,
     ReLU,
     family_of,
 )
@@ -35,33 +33,9 @@ RESNET1D_WIDTHS, RESNET1D_KERNELS = (64, 128, 128), (7, 5, 3)
 MLP = (256, 128)
 
 
-class Graph:
-    """An architecture under construction; a call adds layers and returns the id of the last."""
-
-    def __init__(self, spec: DatasetSpec) -> None:
-        self._nodes = [Node(0, Input(spec.input_shape))]
-        self._classes = spec.classes
-
-    def __call__(self, source: int, *layers: AbstractLayer) -> int:
-        """Add layers in sequence, the first after `source`."""
-        for layer in layers:
-            source = self.merge(layer, source)
-        return source
-
-    def merge(self, layer: AbstractLayer, *sources: int) -> int:
-        """Add a layer that reads several nodes and return its id."""
-        self._nodes.append(Node(len(self._nodes), layer, sources))
-        return self._nodes[-1].id
-
-    def finish(self, source: int) -> Architecture:
-        """The architecture with a classifier after `source`."""
-        self(source, Dense(self._classes), Output())
-        return Architecture(tuple(self._nodes))
-
-
 def vgg(spec: DatasetSpec) -> Architecture:
     """Two convolutions and a pool at each resolution; one hidden dense layer."""
-    graph, family, last = Graph(spec), family_of(spec.input_shape), 0
+    graph, family, last = GraphBuilder(spec.input_shape), family_of(spec.input_shape), 0
     sides = spec.input_shape[1:]
     for width in WIDTHS:
         for _ in range(2):
@@ -73,47 +47,47 @@ def vgg(spec: DatasetSpec) -> Architecture:
         last = graph(last, family.max_pool(2, 2))
         sides = tuple(side // 2 for side in sides)
     last = graph(last, Flatten(), Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
-    return graph.finish(last)
+    return graph.finish(last, spec.outputs)
 
 
 def resnet(spec: DatasetSpec) -> Architecture:
     """A stem, then a residual block at each resolution, projected where the width changes."""
-    graph, family = Graph(spec), family_of(spec.input_shape)
+    graph, family = GraphBuilder(spec.input_shape), family_of(spec.input_shape)
     last, before = graph(0, *_block(spec, WIDTHS[0], 3)), WIDTHS[0]
     for width in WIDTHS:
         stride = 1 if width == before else 2
         inner = graph(last, *_block(spec, width, 3, stride), *_linear(spec, width, 3))
         skip = last if stride == 1 else graph(last, *_linear(spec, width, 1, stride))
         last, before = graph(graph.merge(Add(), inner, skip), ReLU()), width
-    return graph.finish(graph(last, family.global_avg_pool()))
+    return graph.finish(graph(last, family.global_avg_pool()), spec.outputs)
 
 
 def fcn(spec: DatasetSpec) -> Architecture:
     """Three convolutions at full length, then the mean over the signal."""
-    graph, last = Graph(spec), 0
+    graph, last = GraphBuilder(spec.input_shape), 0
     for width, kernel in FCN:
         last = graph(last, *_block(spec, width, kernel))
-    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()))
+    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()), spec.outputs)
 
 
 def resnet1d(spec: DatasetSpec) -> Architecture:
     """Three residual blocks of three convolutions, then the mean of the signal."""
-    graph, last, before = Graph(spec), 0, spec.input_shape[0]
+    graph, last, before = GraphBuilder(spec.input_shape), 0, spec.input_shape[0]
     for width in RESNET1D_WIDTHS:
         first, second, third = RESNET1D_KERNELS
         inner = graph(last, *_block(spec, width, first), *_block(spec, width, second))
         inner = graph(inner, *_linear(spec, width, third))
         skip = graph(last, BatchNorm()) if width == before else graph(last, *_linear(spec, width))
         last, before = graph(graph.merge(Add(), inner, skip), ReLU()), width
-    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()))
+    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()), spec.outputs)
 
 
 def mlp(spec: DatasetSpec) -> Architecture:
     """Two hidden layers."""
-    graph, last = Graph(spec), 0
+    graph, last = GraphBuilder(spec.input_shape), 0
     for units in MLP:
         last = graph(last, Dense(units), ReLU(), Dropout(DROPOUT))
-    return graph.finish(last)
+    return graph.finish(last, spec.outputs)
 
 
 def _block(spec: DatasetSpec, width: int, kernel: int, stride: int = 1) -> list[AbstractLayer]:

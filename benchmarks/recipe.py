@@ -34,8 +34,9 @@ from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import initial_weights
 from core.data.datasets import Arrays, spec
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import BUILDERS, chain
+from core.graph.root_kinds import BUILDERS
 from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
 from core.protocol.contracts import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation

@@ -8,8 +8,8 @@ network of a choice.
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.hand_made import Graph
 from core.graph.architecture import Architecture
+from core.graph.building import GraphBuilder
 from core.layers import (
     AbstractLayer,
     Add,
@@ -52,7 +52,7 @@ def space(spec: DatasetSpec) -> Space:
 
 def architecture(choice: Choice, spec: DatasetSpec) -> Architecture:
     """The network of a choice."""
-    graph, family = Graph(spec), family_of(spec.input_shape)
+    graph, family = GraphBuilder(spec.input_shape), family_of(spec.input_shape)
     sides, last, width = list(spec.input_shape[1:]), 0, float(choice["width"])
     for stage in range(int(choice["stages"])):
         if stage:
@@ -61,7 +61,8 @@ def architecture(choice: Choice, spec: DatasetSpec) -> Architecture:
         last = graph(last, *_convolution(spec, choice, round(width)), ReLU())
         for _ in range(int(choice["blocks"]) - 1):
             last = _block(graph, spec, choice, round(width), last)
-    return graph.finish(graph(last, *_head(choice, spec, round(width), sides)))
+    last = graph(last, *_head(choice, spec, round(width), sides))
+    return graph.finish(last, spec.outputs)
 
 
 def hyperparameters(choice: Choice, base: Hyperparameters) -> Hyperparameters:
@@ -86,7 +87,7 @@ def _convolution(spec: DatasetSpec, choice: Choice, width: int) -> list[Abstract
     return [family_of(spec.input_shape).convolution(width, int(choice["kernel"])), BatchNorm()]
 
 
-def _block(graph: Graph, spec: DatasetSpec, choice: Choice, width: int, last: int) -> int:
+def _block(graph: GraphBuilder, spec: DatasetSpec, choice: Choice, width: int, last: int) -> int:
     inner = graph(last, *_convolution(spec, choice, width))
     return graph(graph.merge(Add(), inner, last) if choice["residual"] else inner, ReLU())
 

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from itertools import product
 
 from core.graph.architecture import Architecture
-from core.graph.node import Node
+from core.graph.building import GraphBuilder
 from core.layers import (
     AbstractLayer,
     Add,
     BatchNorm,
     Conv2d,
-    Dense,
     DepthwiseConv2d,
     GlobalAvgPool2d,
-    Input,
     MaxPool2d,
-    Output,
     ReLU,
     Shape,
 )
@@ -35,26 +32,6 @@ CELL_WIDTHS = (8, 16)  # of the stages, a pool between
 CHAIN_STEM = 8
 CHAIN_LENGTH = 5
 CHAIN_POOL = 2  # positions before the pool
-
-
-class _Graph:
-    """An architecture under construction; a call adds layers and returns the id of the last."""
-
-    def __init__(self, shape: Shape) -> None:
-        self._nodes = [Node(0, Input(shape))]
-
-    def __call__(self, source: int, *layers: AbstractLayer) -> int:
-        for layer in layers:
-            source = self.merge(layer, source)
-        return source
-
-    def merge(self, layer: AbstractLayer, *sources: int) -> int:
-        self._nodes.append(Node(len(self._nodes), layer, sources))
-        return self._nodes[-1].id
-
-    def finish(self, source: int, classes: int) -> Architecture:
-        self(source, GlobalAvgPool2d(), Dense(classes), Output())
-        return Architecture(tuple(self._nodes))
 
 
 def _convolution(filters: int, kernel: int = 3) -> tuple[AbstractLayer, ...]:
@@ -80,13 +57,13 @@ def cell_network(genotype: Genotype, shape: Shape, classes: int) -> Architecture
     edges = _connected(genotype)
     if edges is None:
         return None
-    graph = _Graph(shape)
+    graph = GraphBuilder(shape)
     last = graph(0, *_convolution(CELL_WIDTHS[0]))
     for stage, width in enumerate(CELL_WIDTHS):
         if stage:
             last = graph(last, *_convolution(width, 1), MaxPool2d())
         last = _cell(graph, last, edges, width)
-    return graph.finish(last, classes)
+    return graph.finish(graph(last, GlobalAvgPool2d()), classes)
 
 
 def _connected(genotype: Genotype) -> dict[tuple[int, int], str] | None:
@@ -108,7 +85,9 @@ def _connected(genotype: Genotype) -> dict[tuple[int, int], str] | None:
     return kept or None
 
 
-def _cell(graph: _Graph, source: int, edges: Mapping[tuple[int, int], str], width: int) -> int:
+def _cell(
+    graph: GraphBuilder, source: int, edges: Mapping[tuple[int, int], str], width: int
+) -> int:
     tensors = {0: source}
     for tensor in (1, 2, 3):
         parts = []
@@ -126,7 +105,7 @@ def _cell(graph: _Graph, source: int, edges: Mapping[tuple[int, int], str], widt
 
 def chain_network(genotype: Genotype, shape: Shape, classes: int) -> Architecture:
     """The network with one block per position."""
-    graph = _Graph(shape)
+    graph = GraphBuilder(shape)
     last, width = graph(0, *_convolution(CHAIN_STEM)), CHAIN_STEM
     for position, choice in enumerate(genotype):
         if position == CHAIN_POOL:
@@ -142,7 +121,7 @@ def chain_network(genotype: Genotype, shape: Shape, classes: int) -> Architectur
             case _:
                 inner = graph(last, *_convolution(width), Conv2d(width), BatchNorm())
                 last = graph(graph.merge(Add(), last, inner), ReLU())
-    return graph.finish(last, classes)
+    return graph.finish(graph(last, GlobalAvgPool2d()), classes)
 
 
 # --- both -------------------------------------------------------------------------------------

@@ -29,8 +29,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks import reporting
 from core.data.datasets import Arrays, encode, spec
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain, roots
+from core.graph.roots import roots
 from core.layers import (
     AbstractLayer,
     BatchNorm,

@@ -9,8 +9,8 @@ from benchmarks.recipe import constants_set, missing, rows_of
 from benchmarks.recipe_arms import ARMS, BASE
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import initial_weights
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.layers import Conv2d, Dense, Flatten, Input, Output
 from core.protocol.contracts import Hyperparameters
 from worker.trainer.training import optimisers

@@ -11,7 +11,7 @@ ROOMS = ("core", "api/store", "worker")
 #: Words of programming and of other libraries, which need no entry.
 # fmt: off
 TECHNICAL = {
-    "abstract", "answer", "array", "arrays", "avg", "callbacks", "client", "column", "config",
+    "abstract", "answer", "array", "arrays", "avg", "builder", "callbacks", "client", "column", "config",
     "connection", "context", "encoded", "encoder", "enum", "events", "explained", "file", "filter",
     "global", "guarded", "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process",
     "qo", "reader", "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",

@@ -46,10 +46,16 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/graph/test_initialisation.py",),
     ),
     Mutant(  # long signals are reduced as slowly as images
-        file="core/graph/roots.py",
+        file="core/graph/root_kinds.py",
         old="reduction = 4 if is_signal and side >= LONG_SIGNAL else 2",
         new="reduction = 2",
         tests=("tests/core/graph/test_roots.py",),
+    ),
+    Mutant(  # large images keep their full resolution in a ResNet-9
+        file="core/graph/root_kinds.py",
+        old="by = 2 if side >= RESNET9_SIDE else 1",
+        new="by = 1",
+        tests=("tests/core/graph/test_root_kinds.py",),
     ),
     Mutant(  # the default root joins a race first
         file="core/graph/roots.py",

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.data.datasets import Arrays, encode, spec
 from core.graph.architecture import Architecture
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
 from core.protocol.contracts import DatasetSpec, Hyperparameters, TrainOrder
 from core.protocol.storage import Storage

@@ -14,7 +14,7 @@ from api.models import Discarded, Network
 from api.store import blobs, live_searches, searches
 from api.store.snapshots import StoredSnapshot
 from core.graph.architecture import Architecture
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.graph.weights import Weights, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
 from core.protocol.states import SearchStatus

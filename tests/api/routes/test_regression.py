@@ -10,7 +10,7 @@ from api.controller.suggestions import answer
 from api.pictures.figures import NAMES
 from api.store import live_searches, searches
 from core.graph.architecture import Architecture
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import BatchNorm, Dense, Input, Output
 from core.protocol.states import SearchStatus
 from tests.api.routes.test_networks import refused

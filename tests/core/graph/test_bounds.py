@@ -15,9 +15,9 @@ from core.graph.bounds import (
     measured_bounds,
     width,
 )
+from core.graph.building import chain
 from core.graph.cost import training_memory
 from core.graph.latency import PRIOR_SPEED
-from core.graph.roots import chain
 from core.graph.speed import PRIOR_SPEED as PRIOR_TRAINING_SPEED
 from core.layers import Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.protocol.contracts import Bounds, Cost

@@ -9,9 +9,9 @@ from safetensors import numpy as safetensors
 
 from core.errors import InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.given_network import check_fits, check_limits, read_weights
 from core.graph.node import Node
-from core.graph.roots import chain
 from core.graph.weights import flatten, save
 from core.layers import BatchNorm, Concat, Conv2d, Dense, Flatten, Input, Output
 from core.protocol.contracts import Bounds, DatasetSpec

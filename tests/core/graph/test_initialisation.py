@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.initialisation import branch_gains, initialise
 from core.graph.node import Node
-from core.graph.roots import chain
 from core.layers import (
     AbstractLayer,
     Add,

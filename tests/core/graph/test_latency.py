@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput
 from core.graph.bounds import cost, fits, latency, measured_bounds
+from core.graph.building import chain
 from core.graph.latency import PRIOR_SPEED, Speed, learn
-from core.graph.roots import chain, roots
+from core.graph.roots import roots
 from core.layers import BatchNorm, Conv2d, GlobalAvgPool2d, Input, Output
 from core.protocol.contracts import Bounds, Cost
 

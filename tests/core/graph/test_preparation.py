@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.forward import forward
 from core.graph.node import Node
 from core.graph.preparation import (
@@ -15,7 +16,6 @@ from core.graph.preparation import (
     output_layer,
     with_standardised_outputs,
 )
-from core.graph.roots import chain
 from core.layers import Add, BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from tests.strategies import generators, random_weights
 

@@ -10,7 +10,8 @@ from scipy.optimize import lsq_linear
 from scipy.stats import spearmanr
 
 from benchmarks.histories import history
-from core.graph.roots import all_roots, chain
+from core.graph.building import chain
+from core.graph.roots import all_roots
 from core.graph.speed import PRIOR, PRIOR_SPEED, TrainingSpeed, learn
 from core.graph.timing import PRIOR_WEIGHT
 from core.layers import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Add, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import TransferRequest
 from core.morphisms.residual import Residual

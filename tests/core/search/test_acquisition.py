@@ -13,7 +13,8 @@ from scipy.stats import norm
 from benchmarks.histories import SPEC, history
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits
-from core.graph.roots import chain, roots
+from core.graph.building import chain
+from core.graph.roots import roots
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, legal
 from core.protocol.contracts import Bounds

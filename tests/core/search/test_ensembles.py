@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.forward import forward
-from core.graph.roots import all_roots, chain
+from core.graph.roots import all_roots
 from core.graph.weights import check
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.protocol.contracts import Bounds, DatasetSpec

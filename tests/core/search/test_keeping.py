@@ -9,7 +9,7 @@ import pytest
 from benchmarks.histories import SPEC
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.protocol.contracts import Bounds, Budget, Cost, SearchConfig, Training
 from core.protocol.states import TrialStatus

@@ -15,8 +15,9 @@ from benchmarks.histories import SPEC, features, history, value
 from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.graph.architecture import Architecture
 from core.graph.bounds import ExceededMemory, fits
+from core.graph.building import chain
 from core.graph.cost import training_memory
-from core.graph.roots import chain, roots
+from core.graph.roots import roots
 from core.graph.speed import learn
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, to_json

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
+from core.graph.building import chain
 from core.graph.forward import forward
-from core.graph.roots import chain
 from core.graph.weights import save
 from core.layers import Conv2d, Dense, Flatten, Input, Output, ReLU
 from netmorph.errors import ClientError, UnreadableNetwork

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.graph.architecture import Architecture
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.graph.weights import check
 from core.layers import Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Input, Output, ReLU
 from core.protocol.contracts import Member

@@ -4,9 +4,9 @@ import numpy as np
 
 from core.data.datasets import Arrays
 from core.data.splits import validation_split
+from core.graph.building import chain
 from core.graph.forward import forward
 from core.graph.preparation import input_norm
-from core.graph.roots import chain
 from core.graph.weights import Weights, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
 from core.layers.batch_norm import EPSILON

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.graph.weights import load
 from core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, Input, MaxPool2d, Output, ReLU
 from core.protocol.contracts import Hyperparameters

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.errors import BlobError
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.graph.weights import flatten, save
 from core.layers import Dense, Flatten, Input, Output
 from core.morphisms import MORPHISMS, to_json, transfer_all

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.errors import InfeasibleTrial
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.graph.weights import flatten, save
 from core.layers import Dense, Flatten, Input, Output
 from core.protocol.contracts import Member

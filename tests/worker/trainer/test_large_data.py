@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from core.data.datasets import Arrays, spec, write
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output
 from core.protocol.storage import Storage
 from tests.worker.orders import order_for

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from core.data.splits import validation_split
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.graph.weights import check, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import MORPHISMS, to_json, transfer_all

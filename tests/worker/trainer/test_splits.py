@@ -15,7 +15,7 @@ from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.split_rule import SplitRule
 from core.errors import InvalidInput
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Input, Output
 from core.protocol.contracts import SplitKind, SplitSpec
 from core.protocol.states import TrialKind

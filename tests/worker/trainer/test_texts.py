@@ -8,7 +8,8 @@ import pytest
 from core.data import intake
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
-from core.graph.roots import OF_TEXTS, all_roots
+from core.graph.root_kinds import OF_TEXTS
+from core.graph.roots import all_roots
 from core.protocol.contracts import Bounds, Budget, SearchConfig
 from core.protocol.states import TrialStatus
 from core.search.recipe import hyperparameters

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from core.errors import InvalidInput
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output
 from core.morphisms import MORPHISMS, to_json
 from core.protocol.contracts import BlobRef, Member

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.layers import BatchNorm, Conv2d, Dense, Dropout, GlobalAvgPool2d, Input, Output, ReLU
 from core.protocol.contracts import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation

@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.cost import BACKWARD
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.layers import (
     AbstractConvolution,
     AbstractDepthwise,

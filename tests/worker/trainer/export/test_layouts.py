@@ -23,7 +23,7 @@ from pyarrow import parquet
 from core.data import intake
 from core.data.formats import ReadLimits
 from core.errors import ExportMismatch, InvalidDataset
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.protocol.contracts import TestMetrics
 from tests.strategies import random_weights

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from onnx.reference import ReferenceEvaluator
 
 from core.data.datasets import Arrays
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage

@@ -12,8 +12,8 @@ import torch
 from onnx import TensorProto, helper
 
 from core.graph.architecture import Architecture
+from core.graph.building import chain
 from core.graph.forward import forward
-from core.graph.roots import chain
 from core.layers import (
     LAYERS,
     Conv1d,

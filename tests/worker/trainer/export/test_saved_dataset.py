@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.data import intake
 from core.data.files import ReadLimits
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output
 from core.protocol.states import TrialKind
 from netmorph.uploads import packed

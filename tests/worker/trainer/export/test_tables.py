@@ -23,7 +23,7 @@ from core.data.datasets import stratified_test_split
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.errors import InvalidDataset
-from core.graph.roots import chain
+from core.graph.building import chain
 from core.layers import Dense, Input, Output, ReLU
 from core.protocol.states import TrialKind
 from core.protocol.storage import Storage

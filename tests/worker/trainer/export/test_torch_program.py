@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from core.graph.building import chain
 from core.graph.node import Node
-from core.graph.roots import chain
 from core.layers import LAYERS, Dense, Flatten, Input, Output
 from core.protocol.contracts import TestMetrics
 from netmorph import predictor

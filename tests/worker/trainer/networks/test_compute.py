@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from core.graph.building import chain
 from core.graph.initialisation import initialise
-from core.graph.roots import chain
 from core.layers import (
     LAYERS,
     BatchNorm,
