@@ -28,6 +28,7 @@ from core.search.history import PastTrial
 from core.search.pace import (
     GOAL_SHARE,
     LEAST_SECONDS,
+    MANY_PASSES,
     TRIAL_EPOCHS,
     length,
     passes_in_time,
@@ -37,10 +38,10 @@ from core.search.pace import (
 from core.search.recipe import FEW_EXAMPLES, alternatives, first_split_seed
 from core.search.strategies import STRATEGIES
 
-RACE_SHARE = 0.12  # of S, for the roots together
+RACE_SHARE = 0.08  # of S, for the roots together
 MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
-PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this many epochs
+PROMOTED = 2  # roots trained on after the race
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
@@ -278,13 +279,16 @@ def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
 
 
 def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:
-    """How many roots are trained on after their first short training.
+    """How many roots are trained on after their first training.
 
-    Where few examples are seen very often, the order of networks changes late in training.
+    Where few examples are seen very often, the order of networks changes late in training: all are.
+    One is where the first training was as long as that of any trial (see `root_seconds`).
     """
     if config.budget.seconds is None:
         return PROMOTED
-    return MOST_ROOTS if passes_in_time(config, spec, slowness) >= MANY_PASSES else PROMOTED
+    if passes_in_time(config, spec, slowness) >= MANY_PASSES:
+        return MOST_ROOTS
+    return PROMOTED if passes_in_time(config, spec) >= MANY_PASSES else 1
 
 
 def alternatives_tried(

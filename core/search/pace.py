@@ -15,8 +15,9 @@ from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
 from core.search.lineage import Goal
 
 SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
-ROOT_SHARE = 0.02  # of S, for one root
+ROOT_SHARE = 0.02  # of S, for one root, where examples are seen often
 TRIAL_SHARE = 0.04  # of S, for any other trial
+MANY_PASSES = 40  # epochs of the exported network from which on examples are seen often
 LEAST_BUDGET = 10.0  # seconds; see `Budget`
 SHORTEST_TRIAL = 4.0  # seconds; less where an epoch is short
 LEAST_SECONDS, EPOCHS_OF_SHORTEST = 1.0, 20  # of a trial, at least
@@ -105,7 +106,14 @@ def seconds_for_an_example(seconds: float, spec: DatasetSpec) -> float:
 
 
 def root_seconds(config: SearchConfig, spec: DatasetSpec) -> float:
-    return _seconds(config, spec, ROOT_SHARE)
+    """The seconds of a root in the race, in a search limited in seconds.
+
+    As many as of any other trial where examples are seen a few times only: after a small part of
+    an epoch networks that begin fast are ahead of those that are better in the end.
+    """
+    # Not by the measured speed: it is known after the first root, and all are to be compared.
+    are_seen_often = passes_in_time(config, spec) >= MANY_PASSES
+    return _seconds(config, spec, ROOT_SHARE if are_seen_often else TRIAL_SHARE)
 
 
 def usual_seconds(config: SearchConfig, spec: DatasetSpec) -> float:

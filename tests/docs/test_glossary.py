@@ -11,8 +11,8 @@ ROOMS = ("core", "api/store", "worker")
 #: Words of programming and of other libraries, which need no entry.
 # fmt: off
 TECHNICAL = {
-    "abstract", "answer", "array", "arrays", "avg", "builder", "callbacks", "client", "column", "config",
-    "connection", "context", "encoded", "encoder", "enum", "events", "explained", "file", "filter",
+    "abstract", "answer", "array", "arrays", "avg", "builder", "callbacks", "client", "column",
+    "config", "connection", "context", "encoded", "encoder", "enum", "events", "explained", "file", "filter",
     "global", "guarded", "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process",
     "qo", "reader", "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",
     "tar", "transport", "wire",

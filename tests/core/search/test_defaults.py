@@ -68,7 +68,8 @@ datasets = st.builds(
         ({"trials": 100}, "bayesian", 3),
         ({"trials": 100}, "bo-scratch", 1),
         ({"seconds": 60.0}, "bayesian", 1),
-        ({"seconds": 1200.0}, "bayesian", 3),
+        ({"seconds": 1200.0}, "bayesian", 2),  # longer trainings, as examples are seen rarely
+        ({"seconds": 3600.0}, "bayesian", 3),
         ({"seconds": 1200.0, "trials": 9}, "bayesian", 2),
         ({"epochs": 500}, "bayesian", 3),
     ],
@@ -115,11 +116,12 @@ def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
 
 
 def test_roots_that_began_keep_their_width():
-    first, second, _ = race(500.0)
+    first, second, *others = race(2000.0)
     began = (measured(0, first, 10.0), measured(1, second, 10.0))
-    slow = race(500.0, measured(0, first, 10.0))
+    slow = race(2000.0, measured(0, first, 10.0))
     assert second.flops != slow[1].flops
-    assert race(500.0, *began) == (first, second, slow[2])
+    assert others
+    assert race(2000.0, *began) == (first, second, *slow[2:])
 
 
 def test_few_images_have_usual_networks_until_there_is_time_for_hundreds_of_epochs():
@@ -169,18 +171,24 @@ def test_roots_that_are_as_fast_as_expected_stay_as_they_are():
 
 
 def test_a_race_is_of_short_trainings_of_roots():
+    """Where examples are seen rarely, a short training would not tell which root is better."""
     chosen = SearchConfig(budget=Budget(seconds=1000.0))
-    assert [is_in_race(chosen, spec(), number=n, inherited=False) for n in (0, 2, 3)] == [
-        True, True, False,
-    ]  # fmt: skip
-    assert not is_in_race(chosen, spec(), number=0, inherited=True)
+    rarely, often = spec(60_000), spec(8_000)
+    for data, size in ((rarely, 2), (often, 3)):
+        assert [is_in_race(chosen, data, number=n, inherited=False) for n in range(4)] == [
+            n < size for n in range(4)
+        ]
+    assert not is_in_race(chosen, often, number=0, inherited=True)
     alone = SearchConfig(budget=Budget(trials=3))
     assert not is_in_race(alone, spec(), number=0, inherited=False)
-    limits = [
-        trial_hyperparameters(chosen, spec(), elapsed=0, inherited=False, in_race=has).max_seconds
-        for has in (True, False)
-    ]
-    assert limits == [20, 40]
+    limits = {
+        data.train_examples: [
+            trial_hyperparameters(chosen, data, elapsed=0, inherited=False, in_race=has).max_seconds
+            for has in (True, False)
+        ]
+        for data in (rarely, often)
+    }
+    assert limits == {60_000: [40, 40], 8_000: [20, 40]}
 
 
 # --- bounds -------------------------------------------------------------------------------------

@@ -186,7 +186,8 @@ def test_alternatives_take_a_small_part_of_the_time():
 
 def test_all_roots_are_trained_on_where_examples_are_seen_very_often():
     many = SIGNALS.model_copy(update={"train_examples": 2_000_000})
-    assert (promoted(config(), SIGNALS), promoted(config(), many)) == (3, 2)
+    assert (promoted(config(), SIGNALS), promoted(config(), many)) == (3, 1)
+    assert promoted(config(), SIGNALS, 1e5) == 2  # a slow machine: the first training was short
     assert promoted(SearchConfig(budget=Budget(trials=100)), SIGNALS) == 2
 
 
