@@ -12,10 +12,10 @@ ROOMS = ("core", "api/store", "worker")
 # fmt: off
 TECHNICAL = {
     "abstract", "answer", "array", "arrays", "avg", "builder", "callbacks", "client", "column",
-    "config", "connection", "context", "encoded", "encoder", "enum", "events", "explained", "file", "filter",
-    "global", "guarded", "hash", "index", "lanes", "last", "lock", "max", "memory", "of", "process",
-    "qo", "reader", "reading", "redis", "ref", "registry", "rows", "run", "s", "settings", "table",
-    "tar", "transport", "wire",
+    "config", "connection", "context", "encoded", "encoder", "enum", "events", "explained",
+    "file", "filter", "global", "guarded", "hash", "index", "lanes", "last", "lock", "max",
+    "memory", "of", "process", "qo", "reader", "reading", "redis", "ref", "registry", "rows",
+    "run", "s", "settings", "table", "tar", "transport", "wire",
 }
 # fmt: on
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
