@@ -66,19 +66,12 @@ def span(low: float, high: float, search: SearchOut) -> list[float]:
     return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
 
 
-_MANY = 200  # points that stay apart at the usual size
+MANY = 200  # points that stay apart at the usual size
 
 
 def dots(colour: str, count: int) -> dict[str, Any]:
     """The marks of this many points: many are small, or they would be one area."""
-    return {"color": colour, "size": 7 if count <= _MANY else 4}
-
-
-def bars(theme: Theme, count: int) -> dict[str, Any]:
-    """The look of the error bars of this many points."""
-    if count <= _MANY:
-        return {"color": theme.muted, "thickness": 1}
-    return {"color": theme.band, "thickness": 1, "width": 0}  # one area that shows what is behind
+    return {"color": colour, "size": 7 if count <= MANY else 4}
 
 
 def whole_numbers(values: Sequence[int]) -> dict[str, Any]:
