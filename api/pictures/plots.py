@@ -85,10 +85,11 @@ _CLOSE, _FAR = 5.0, 50.0  # quotients of the largest cost and the smallest
 def of_costs(values: Sequence[float]) -> dict[str, Any]:
     """The axis of costs: logarithmic unless they are close, with marks that do not overlap."""
     quotient = max(values) / max(min(values), 1e-12) if values else 1.0
+    digits = "~s" if values and min(values) >= 1 else "~g"  # not "200m" of a millisecond
     if quotient < _CLOSE:
-        return {"tickformat": "~s", "nticks": 6}
+        return {"tickformat": digits, "nticks": 6}
     marks = "D2" if quotient < _FAR else 1  # 1, 2 and 5 of each power of ten, or the powers alone
-    return {"type": "log", "tickformat": "~s", "dtick": marks}
+    return {"type": "log", "tickformat": digits, "dtick": marks}
 
 
 _FEW = 10  # marks that an axis has room for on a narrow screen

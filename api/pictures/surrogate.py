@@ -19,6 +19,7 @@ from api.pictures.plots import (
     exact,
     goodness,
     layout,
+    span,
     ticks,
     without_points,
 )
@@ -151,6 +152,9 @@ def predictions(
     else:
         shape |= {"shapes": [_all_bars(known, search, theme)]}
         shape["xaxis"] |= {"range": _reach(known, search)}
+    observed = [goodness(one.value, search) for one in known]
+    if known and min(observed) == max(observed):  # Plotly would show a single 1 between 0 and 2
+        shape["yaxis"] |= {"range": span(observed[0], observed[0], search)}
     return {"data": data, "layout": shape} if known else _nothing(shape)
 
 

@@ -258,6 +258,31 @@ def test_many_bars_are_one_area_that_the_axis_has_room_for(watched, in_percent, 
     assert most < axis[1] < most + 0.2
 
 
+@pytest.mark.parametrize(("larger_is_better", "value"), [(True, 1.0), (False, 0.2)])
+def test_the_axis_of_one_observed_value_is_close_to_it(watched, larger_is_better, value):
+    search, listed = watched()
+    search = search.model_copy(update={"larger_is_better": larger_is_better})
+    known = {"status": TrialStatus.COMPLETED, "predicted_mean": 0.9, "predicted_std": 0.1}
+    trial = listed[0].model_copy(update=known | {"value": value})
+    low, high = figures.build("predictions", search, [trial], [])["layout"]["yaxis"]["range"]
+    assert low < value < high
+    assert high - low < 0.02
+
+
+@pytest.mark.parametrize(
+    ("latencies", "digits"),
+    [((2e-4, 4e-4), "~g"), ((2e-5, 4e-3), "~g"), ((2.0, 3.0), "~s"), ((2.0, 900.0), "~s")],
+)
+def test_milliseconds_below_one_are_no_thousandths_of_a_thousandth(watched, latencies, digits):
+    search, listed = watched()
+    shown = [
+        listed[0].model_copy(update={"value": 0.5 + seconds / 1e4, "latency": seconds})
+        for seconds in latencies
+    ]
+    asked = search.model_copy(update={"cost": Cost.LATENCY})
+    assert figures.build("front", asked, shown, [])["layout"]["xaxis"]["tickformat"] == digits
+
+
 def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
     search, (trial, _) = watched()
     curves = figures.trial_curves(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
