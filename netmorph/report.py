@@ -30,6 +30,7 @@ def summary(client: TrialSource, search: Search, folder: Path | None) -> dict[st
         "status": search["status"],
         "reason": search["reason"],
         "trials_completed": search["trial_counts"].get("completed", 0),
+        "trials_stopped": search["trial_counts"].get("stopped", 0),
         "trials_inherited": search["trials_inherited"],
         "metric": search["metric"],
         "in_percent": in_percent,
@@ -88,8 +89,9 @@ def plain_name(search: Search) -> str:
 
 
 def _trials(result: dict[str, Any]) -> str:
-    completed, inherited = result["trials_completed"], result["trials_inherited"]
-    return f"{completed} completed, {inherited} with inherited weights"
+    ended = [f"{result['trials_completed']} completed"]
+    ended += [f"{stopped} stopped early"] if (stopped := result["trials_stopped"]) else []
+    return f"{', '.join(ended)}, {result['trials_inherited']} with inherited weights"
 
 
 def _test(result: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ _LONGEST = 128  # characters of the name of a data set
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 _SUFFIXES = _IMAGES | {".npy", ".npz", ".gif", ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm",
                        ".arrow"}  # fmt: skip
+_ANNOTATIONS = frozenset({".json", ".xml", ".txt"})  # of COCO, Pascal VOC and YOLO
 _DESCRIPTIONS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")  # behind the suffix of a table
@@ -201,9 +202,10 @@ def _pack_arrays(archive: zipfile.ZipFile, path: Path, prefix: str) -> None:
 def _data_in(path: Path) -> list[Path]:
     """The files of a folder that are data; raises ClientError where there are none."""
     if files := _files_in(path, _is_data):
-        has_images = any(Path(one.name).suffix.lower() in _IMAGES for one in files)
+        images = {one.stem for one in files if one.suffix.lower() in _IMAGES}
         # Tables beside images may have their labels.
-        return sorted([*files, *_files_in(path, _is_visible_table)]) if has_images else files
+        tables = _files_in(path, _is_visible_table) if images else []
+        return sorted([*files, *tables, *_annotations(path, images)])
     if files := _tables_in(path) or _files_in(path, _is_text):
         return files
     if sounds := _files_in(path, lambda name: name.lower().endswith(_SOUNDS)):
@@ -217,6 +219,29 @@ def _data_in(path: Path) -> list[Path]:
         "or .txt files for each class, images with a table of their labels, npy "
         "files x.npy and y.npy, IDX files, or one table"
     )
+
+
+def _annotations(folder: Path, images: Collection[str]) -> list[Path]:
+    """A small file of each kind that may say where objects are in the images of these names.
+
+    No more are needed: the service says what to do with such data.
+    """
+    found = [
+        path
+        for path in (_files_in(folder, _is_annotation) if images else [])
+        if path.stat().st_size and (path.suffix.lower() == ".json" or path.stem in images)
+    ]
+    smallest = {path.suffix.lower(): path for path in sorted(found, key=_size, reverse=True)}
+    return list(smallest.values())
+
+
+def _size(path: Path) -> tuple[int, str]:
+    return path.stat().st_size, path.name
+
+
+def _is_annotation(name: str) -> bool:
+    is_data = name in _DESCRIPTIONS or name.startswith(".")
+    return Path(name).suffix.lower() in _ANNOTATIONS and not is_data
 
 
 def _is_table(path: Path) -> bool:

@@ -73,18 +73,18 @@ def compare_figure(
 def _figure(
     session: Session, caller: Caller, chosen: list[UUID], name: str, metric: str, theme: str
 ) -> dict[str, Any]:
-    found = _searches(session, caller, chosen)
+    found = searches.outlines(session, caller, _ids(chosen))
     known = comparison.by_metric(found)
     if (metric := metric or next(iter(known))) not in known:
         raise InvalidInput(f"no search has the metric {metric!r}; expected {' or '.join(known)}")
-    points = {one.id: trials.points(session, one.id) for one in found}
+    points = {one.id: trials.with_value(session, one.id) for one in found}
     draw = comparison.figure if name == "figure" else comparison.fronts_figure
     return draw(found, points, THEMES[theme], metric)
 
 
 def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[SearchOut]:
     """The searches, in the order of the address; InvalidInput for too few or too many."""
-    return [searches.get(session, caller, one) for one in _ids(chosen)]
+    return searches.several(session, caller, _ids(chosen))
 
 
 def _ids(chosen: list[UUID]) -> list[UUID]:

@@ -68,7 +68,7 @@ def search_figure(
         return make()
     if name != "front":
         return of_version(request, session, caller, search_id, make)
-    search = searches.get(session, caller, search_id)
+    search = searches.outline(session, caller, search_id)
     earlier = searches.on_same_data(session, caller, search, EARLIER_FRONTS)
 
     def make_front() -> Response:
@@ -83,7 +83,7 @@ def _front(
 ) -> dict[str, Any]:
     """The front of a search, with those of earlier searches behind it."""
     figure = figures.front(search, trials.points(session, search.id), THEMES[theme])
-    behind = [(one, trials.points(session, one.id)) for one in earlier]
+    behind = [(one, trials.with_value(session, one.id)) for one in earlier]
     return figures.with_earlier_fronts(figure, search, behind, THEMES[theme])
 
 

@@ -122,7 +122,8 @@ def search_fragment(
         )
 
     def make() -> HTMLResponse:
-        search = searches.get(session, visitor.caller, search_id)
+        read = searches.outline if part in _OF_TRIALS else searches.get
+        search = read(session, visitor.caller, search_id)
         values = _PARTS[part](SearchView(session, search, number, lineage, arrangement))
         return page(request, f"_{part}.html", search=search, **values)
 
@@ -352,5 +353,6 @@ _OF_TAB: dict[Tab, tuple[str, ...]] = {
 }
 _FRAGMENTS = _PARTS.keys() - {"manage"}  # what a person types there is never replaced
 _TIMED = {"state", "heading", "running"}  # they also change with time
+_OF_TRIALS = {"running", "trials", "lineage", "front", "surrogate"}  # an outline will do for them
 
 router.include_router(fragments)

@@ -25,9 +25,8 @@ from api.pictures.plots import (
     without_points,
 )
 from api.schemas import SearchOut
-from api.store.trials import TrialPoint
+from api.store.trials import FrontTrial
 from core.protocol.contracts import Cost
-from core.protocol.states import TrialKind
 
 LEAST, MOST = 2, 5  # searches at once
 
@@ -97,7 +96,7 @@ def by_metric(searches: Sequence[SearchOut]) -> dict[str, list[int]]:
 
 def figure(
     searches: Sequence[SearchOut],
-    points: Mapping[UUID, Sequence[TrialPoint]],
+    points: Mapping[UUID, Sequence[FrontTrial]],
     theme: Theme,
     metric: str,
 ) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def figure(
 
 def fronts_figure(
     searches: Sequence[SearchOut],
-    points: Mapping[UUID, Sequence[TrialPoint]],
+    points: Mapping[UUID, Sequence[FrontTrial]],
     theme: Theme,
     metric: str,
 ) -> dict[str, Any]:
@@ -155,9 +154,9 @@ def _fitted(shape: dict[str, Any], values: Sequence[float], search: SearchOut) -
     return shape
 
 
-def front_line(search: SearchOut, points: Sequence[TrialPoint], cost: Cost) -> dict[str, Any]:
+def front_line(search: SearchOut, points: Sequence[FrontTrial], cost: Cost) -> dict[str, Any]:
     """The front of a search as a stepped line; each point leads to its trial."""
-    best = fronts.front(points, cost, larger_is_better=search.larger_is_better)
+    best = fronts.best(points, cost, larger_is_better=search.larger_is_better)
     unit = 1000.0 if cost is Cost.LATENCY else 1.0
     return {
         "type": "scatter", "mode": "lines+markers", "name": shortened(search.name),
@@ -167,10 +166,9 @@ def front_line(search: SearchOut, points: Sequence[TrialPoint], cost: Cost) -> d
     }  # fmt: skip
 
 
-def _curve(points: Sequence[TrialPoint], search: SearchOut) -> Curve:
-    valued = [one for one in points if one.kind == TrialKind.SEARCH and one.value is not None]
-    best = accumulate((one.value or 0.0 for one in valued), max if search.larger_is_better else min)
-    return dict(zip((one.number for one in valued), best, strict=True))
+def _curve(points: Sequence[FrontTrial], search: SearchOut) -> Curve:
+    best = accumulate((one.value for one in points), max if search.larger_is_better else min)
+    return dict(zip((one.number for one in points), best, strict=True))
 
 
 def _line(search: SearchOut, curve: Curve, colour: str, dash: str, width: float) -> dict[str, Any]:

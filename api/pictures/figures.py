@@ -28,11 +28,11 @@ from api.pictures.plots import (
     whole_numbers,
     without_points,
 )
-from api.schemas import EpochOut, FrontPoint, SearchOut, TrialOut
+from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.epochs import EpochPoint
 from api.store.keys import Caller
-from api.store.trials import TrialPoint
+from api.store.trials import FrontTrial, TrialPoint
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind, TrialStatus
@@ -59,7 +59,7 @@ def of_search(
     session: Session, caller: Caller, search_id: UUID, name: str, theme: str
 ) -> dict[str, Any]:
     """A figure of a search that the caller may see; raises UnknownKind for another name."""
-    search = searches.get(session, caller, search_id)
+    search = searches.outline(session, caller, search_id)
     points = trials.points(session, search_id)
     curves: list[EpochPoint] = []
     if name == "learning-curves":
@@ -71,7 +71,7 @@ def of_trial(session: Session, caller: Caller, trial_id: UUID, theme: str) -> di
     """The curves of a trial that the caller may see."""
     trial = trials.get(session, caller, trial_id)
     curves = epochs.of_trial(session, caller, trial_id)
-    search = searches.get(session, caller, trial.search_id)
+    search = searches.outline(session, caller, trial.search_id)
     return trial_curves(search, trial, curves, theme)
 
 
@@ -102,7 +102,7 @@ def build(
 def with_earlier_fronts(
     figure: dict[str, Any],
     search: SearchOut,
-    earlier: Sequence[tuple[SearchOut, Sequence[TrialPoint]]],
+    earlier: Sequence[tuple[SearchOut, Sequence[FrontTrial]]],
     theme: Theme,
 ) -> dict[str, Any]:
     """The front of a search with those of earlier searches on the same data behind it."""
@@ -180,7 +180,7 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
     cost = search.cost or Cost.PARAMETERS
     units = _AXES[cost][1]
     everything = fronts.comparable(shown, cost)
-    best: list[FrontPoint] = fronts.best(everything, cost, larger_is_better=search.larger_is_better)
+    best: list[FrontTrial] = fronts.best(everything, cost, larger_is_better=search.larger_is_better)
     on_front = {point.trial_id for point in best}
     given = fronts.given_root(search, everything)
     others = [p for p in everything if p.trial_id not in on_front and p != given]
@@ -209,8 +209,8 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
 
 def _front_shape(
     search: SearchOut,
-    points: Sequence[FrontPoint],
-    chosen: Sequence[FrontPoint],
+    points: Sequence[FrontTrial],
+    chosen: Sequence[FrontTrial],
     cost: Cost,
     theme: Theme,
 ) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _front_shape(
 
 
 def _upper(
-    points: Sequence[FrontPoint], chosen: Sequence[FrontPoint], search: SearchOut
+    points: Sequence[FrontTrial], chosen: Sequence[FrontTrial], search: SearchOut
 ) -> list[float] | None:
     """The range of the metric without the weakest quarter of the trials, but with the chosen ones.
 
@@ -238,7 +238,7 @@ def _upper(
 
 
 def _marked(
-    front: Mapping[str, Any], search: SearchOut, given: FrontPoint, cost: float, theme: Theme
+    front: Mapping[str, Any], search: SearchOut, given: FrontTrial, cost: float, theme: Theme
 ) -> dict[str, Any]:
     """The network that the user gave, as a point that stands out and has its name."""
     name = shortened(search.root_name or "the given network")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.schemas import FrontOut, FrontPoint, SearchOut, TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
-from api.store.trials import TrialPoint
+from api.store.trials import FrontTrial, TrialPoint
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind
 from core.search.pareto import non_dominated
@@ -21,50 +21,42 @@ def of_search(
 
     The cost is the search's own unless given; parameters where the search has none.
     """
-    search = searches.get(session, caller, search_id)
+    search = searches.outline(session, caller, search_id)
     chosen = cost or search.cost or Cost.PARAMETERS
     known = trials.with_value(session, search_id)
-    items = best(known, chosen, larger_is_better=search.larger_is_better)
+    found = best(known, chosen, larger_is_better=search.larger_is_better)
+    items = [FrontPoint.of(one) for one in found]
     return FrontOut(metric=search.metric, cost=chosen, items=items)
 
 
-def front(
-    candidates: Iterable[TrialOut | TrialPoint], cost: Cost, *, larger_is_better: bool
-) -> list[FrontPoint]:
-    """The front of some trials, the cheapest first; those without a value or cost do not count."""
-    return best(comparable(candidates, cost), cost, larger_is_better=larger_is_better)
-
-
-def best(points: Sequence[FrontPoint], cost: Cost, *, larger_is_better: bool) -> list[FrontPoint]:
-    """The points that no other one beats, the cheapest first."""
+def best(points: Sequence[FrontTrial], cost: Cost, *, larger_is_better: bool) -> list[FrontTrial]:
+    """The trials with a cost that no other one beats, the cheapest first."""
     known = [one for one in points if cost is not Cost.LATENCY or one.latency is not None]
     values = [one.value if larger_is_better else -one.value for one in known]
     chosen = non_dominated(values, [cost_of(one, cost) for one in known])
     return [known[index] for index in chosen]
 
 
-def comparable(candidates: Iterable[TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
+def comparable(candidates: Iterable[TrialOut | TrialPoint], cost: Cost) -> list[FrontTrial]:
     """The trials of the search that have a value and a cost."""
     return [
-        FrontPoint.of(trial, trial_id=trial.id)
+        FrontTrial(trial.id, trial.number, trial.value, trial.value_std, trial.parameters,
+                    trial.flops, trial.latency)
         for trial in candidates
         if trial.kind == TrialKind.SEARCH
         and trial.value is not None
         and (cost is not Cost.LATENCY or trial.latency is not None)
-    ]
+    ]  # fmt: skip
 
 
-def given_root(search: SearchOut, points: Iterable[FrontPoint]) -> FrontPoint | None:
+def given_root(search: SearchOut, points: Iterable[FrontTrial]) -> FrontTrial | None:
     """The network that the user gave as the root, which is the first trial; None without one."""
     if search.root is None:
         return None
     return next((point for point in points if point.number == 0), None)
 
 
-def cost_of(point: FrontPoint, cost: Cost) -> float:
+def cost_of(point: FrontTrial, cost: Cost) -> float:
     """The cost of a comparable trial, in the unit of its field."""
-    return {
-        Cost.PARAMETERS: point.parameters,
-        Cost.FLOPS: point.flops,
-        Cost.LATENCY: point.latency or 0.0,
-    }[cost]
+    found: float | None = getattr(point, cost.value)
+    return found or 0.0

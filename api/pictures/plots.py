@@ -66,19 +66,12 @@ def span(low: float, high: float, search: SearchOut) -> list[float]:
     return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
 
 
-_MANY = 200  # points that stay apart at the usual size
+MANY = 200  # points that stay apart at the usual size
 
 
 def dots(colour: str, count: int) -> dict[str, Any]:
     """The marks of this many points: many are small, or they would be one area."""
-    return {"color": colour, "size": 7 if count <= _MANY else 4}
-
-
-def bars(theme: Theme, count: int) -> dict[str, Any]:
-    """The look of the error bars of this many points."""
-    if count <= _MANY:
-        return {"color": theme.muted, "thickness": 1}
-    return {"color": theme.band, "thickness": 1, "width": 0}  # one area that shows what is behind
+    return {"color": colour, "size": 7 if count <= MANY else 4}
 
 
 def whole_numbers(values: Sequence[int]) -> dict[str, Any]:
@@ -92,10 +85,11 @@ _CLOSE, _FAR = 5.0, 50.0  # quotients of the largest cost and the smallest
 def of_costs(values: Sequence[float]) -> dict[str, Any]:
     """The axis of costs: logarithmic unless they are close, with marks that do not overlap."""
     quotient = max(values) / max(min(values), 1e-12) if values else 1.0
+    digits = "~s" if values and min(values) >= 1 else "~g"  # not "200m" of a millisecond
     if quotient < _CLOSE:
-        return {"tickformat": "~s", "nticks": 6}
+        return {"tickformat": digits, "nticks": 6}
     marks = "D2" if quotient < _FAR else 1  # 1, 2 and 5 of each power of ten, or the powers alone
-    return {"type": "log", "tickformat": "~s", "dtick": marks}
+    return {"type": "log", "tickformat": digits, "dtick": marks}
 
 
 _FEW = 10  # marks that an axis has room for on a narrow screen

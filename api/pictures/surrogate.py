@@ -11,7 +11,18 @@ from statistics import NormalDist, fmean
 from typing import Any
 from uuid import UUID
 
-from api.pictures.plots import Theme, bars, dots, exact, goodness, layout, ticks, without_points
+from api.pictures.plots import (
+    MANY,
+    ROOM,
+    Theme,
+    dots,
+    exact,
+    goodness,
+    layout,
+    span,
+    ticks,
+    without_points,
+)
 from api.schemas import SearchOut, TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
@@ -127,7 +138,6 @@ def predictions(
         {
             "type": "scatter", "mode": "markers", "name": "trials",
             "x": [one.mean for one in known], "y": [one.value for one in known],
-            "error_x": _bars(known, search) | bars(theme, len(known)),
             "text": [str(one.number) for one in known],
             "marker": dots(theme.accent, len(known)),
             "customdata": [str(one.trial_id) for one in known],
@@ -137,18 +147,55 @@ def predictions(
     shape = layout(theme, f"predicted {search.metric}", f"observed {search.metric}")
     shape["xaxis"] |= {"tickformat": ticks(search)}
     shape["yaxis"] |= {"tickformat": ticks(search)}
+    if len(known) <= MANY:
+        data[-1]["error_x"] = _bars(known, search) | {"color": theme.muted, "thickness": 1}
+    else:
+        shape |= {"shapes": [_all_bars(known, search, theme)]}
+        shape["xaxis"] |= {"range": _reach(known, search)}
+    observed = [goodness(one.value, search) for one in known]
+    if known and min(observed) == max(observed):  # Plotly would show a single 1 between 0 and 2
+        shape["yaxis"] |= {"range": span(observed[0], observed[0], search)}
     return {"data": data, "layout": shape} if known else _nothing(shape)
 
 
 def _bars(known: Sequence[Prediction], search: SearchOut) -> dict[str, Any]:
-    """One standard deviation to both sides; a share has none above 1 or below 0."""
+    """One standard deviation to both sides."""
     if not search.in_percent:
         return {"array": [one.std for one in known]}
+    spreads = [_spread(one, search) for one in known]
     return {
         "symmetric": False,
-        "array": [min(one.std, 1 - one.mean) for one in known],
-        "arrayminus": [min(one.std, one.mean) for one in known],
+        "array": [above for _, above in spreads],
+        "arrayminus": [below for below, _ in spreads],
     }
+
+
+def _all_bars(known: Sequence[Prediction], search: SearchOut, theme: Theme) -> dict[str, Any]:
+    """The bars of many points as one area behind them: Plotly takes long to draw them apart."""
+    ends = zip(known, _ends(known, search), strict=True)
+    path = "".join(f"M{low:.6g},{one.value:.6g}H{high:.6g}" for one, (low, high) in ends)
+    line = {"color": theme.band, "width": 1}
+    return {"type": "path", "path": path, "layer": "below", "line": line}
+
+
+def _reach(known: Sequence[Prediction], search: SearchOut) -> list[float]:
+    """The range of an axis with room for the bars, also where Plotly knows only their area."""
+    values = [end for ends in _ends(known, search) for end in ends] + [one.value for one in known]
+    room = ROOM * (max(values) - min(values))
+    return [min(values) - room, max(values) + room]
+
+
+def _ends(known: Sequence[Prediction], search: SearchOut) -> list[tuple[float, float]]:
+    """Where each bar begins and ends."""
+    spreads = [(one.mean, *_spread(one, search)) for one in known]
+    return [(mean - below, mean + above) for mean, below, above in spreads]
+
+
+def _spread(one: Prediction, search: SearchOut) -> tuple[float, float]:
+    """One standard deviation below and above the mean; a share is not below 0 or above 1."""
+    if not search.in_percent:
+        return one.std, one.std
+    return min(one.std, one.mean), min(one.std, 1 - one.mean)
 
 
 def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Searches: reading, moving between states, deleting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -79,31 +79,58 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     return out.model_copy(update={"seconds_left": left})
 
 
+def several(session: Session, caller: Caller, ids: Sequence[UUID]) -> list[SearchOut]:
+    """These searches in this order, each with a summary of its trials, but without an estimate."""
+    rows = {one.id: one for one in session.scalars(_visible(caller).where(Search.id.in_(ids)))}
+    found = summaries.of(session, [rows[one] for one in ids if one in rows])
+    return _complete(found, ids)
+
+
+def outline(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
+    """One search as `outlines` gives it."""
+    return outlines(session, caller, [search_id])[0]
+
+
+def outlines(session: Session, caller: Caller, ids: Sequence[UUID]) -> list[SearchOut]:
+    """These searches in this order, in two quick queries: see `summaries.outlines`."""
+    return _complete(summaries.outlines(session, ids, sharing.may_read(caller)), ids)
+
+
+def _complete(found: list[SearchOut], ids: Sequence[UUID]) -> list[SearchOut]:
+    """The searches that were found; NotFound unless all of these are among them."""
+    known = {one.id for one in found}
+    for one in ids:
+        if one not in known:
+            raise _missing(one)
+    return found
+
+
 def on_same_data(
     session: Session, caller: Caller, search: SearchOut, limit: int
 ) -> list[SearchOut]:
-    """The latest other searches with the data set and metric of a search, and a value."""
+    """Outlines of the latest other searches with the data set and metric of one, and a value."""
     task = TASKS[search.task]
     kind = func.coalesce(Search.config["metric"].astext, task().chosen.kind)
     valued = select(Trial.id).where(Trial.search_id == Search.id, Trial.value.is_not(None))
     others = (Search.id != search.id, kind == task(search.metric).chosen.kind, valued.exists())
-    return on_dataset(session, caller, search.dataset.id, limit, *others)
+    latest = _on_dataset(caller, search.dataset.id, limit).where(*others)
+    ids = list(session.scalars(latest.with_only_columns(Search.id)))
+    return summaries.outlines(session, ids, sharing.may_read(caller))
 
 
-def on_dataset(
-    session: Session,
-    caller: Caller,
-    dataset_id: UUID,
-    limit: int,
-    *conditions: ColumnElement[bool],
-) -> list[SearchOut]:
-    """The latest searches on a data set that the caller may read and that meet the conditions."""
-    statement = (
+def on_dataset(session: Session, caller: Caller, dataset_id: UUID, limit: int) -> list[SearchOut]:
+    """The latest searches on a data set that the caller may read."""
+    latest = session.scalars(_on_dataset(caller, dataset_id, limit))
+    return summaries.of(session, list(latest))
+
+
+def _on_dataset(caller: Caller, dataset_id: UUID, limit: int) -> Select[Search]:
+    return (
         _visible(caller)
-        .where(Search.dataset_id == dataset_id, *conditions)
+        .where(Search.dataset_id == dataset_id)
         .order_by(Search.created_at.desc(), Search.id.desc())
+        .limit(limit)
     )
-    return summaries.of(session, list(session.scalars(statement.limit(limit))))
 
 
 def version(session: Session, caller: Caller, search_id: UUID) -> int:

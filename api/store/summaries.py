@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
@@ -48,11 +48,27 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
     ]
 
 
+def outlines(
+    session: Session, ids: Sequence[UUID], condition: ColumnElement[bool]
+) -> list[SearchOut]:
+    """Those of these searches that meet the condition, without what all their trials came to.
+
+    They have their settings, state and best trial, as figures and tables of trials need them. Their
+    counts are zero, and they have no final fit, whatever has been.
+    """
+    heads, bests = _heads(session, ids, condition), _bests(session, ids)
+    return [
+        _out(heads[one].Search, heads[one], [], best=bests.get(one)) for one in ids if one in heads
+    ]
+
+
 #: Of the present lease; those before its checkpoint were spent by earlier ones.
 _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_epoch, 0), 0)
 
 
-def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
+def _heads(
+    session: Session, ids: Sequence[UUID], *conditions: ColumnElement[bool]
+) -> dict[UUID, Any]:
     """Version, data set, owner and root of each search, and the database's clock.
 
     The searches are read again with their versions, in one statement: a client that got the newest
@@ -71,7 +87,7 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
         .join(Dataset, Dataset.id == Search.dataset_id)
         .join(Key, Key.id == Search.owner_id)
         .outerjoin(Network, Network.id == Search.root_id)
-        .where(Search.id.in_(ids))
+        .where(Search.id.in_(ids), *conditions)
         .execution_options(populate_existing=True)
     )
     return {row.Search.id: row for row in session.execute(statement)}
@@ -99,7 +115,7 @@ def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
     return counts
 
 
-def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
+def _bests(session: Session, ids: Sequence[UUID]) -> dict[UUID, Best]:
     """The trial with the best value of each search; the first of equal ones."""
     columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
     ranked = (
@@ -156,10 +172,10 @@ def _out(
     counts: list[Any],
     *,
     best: Best | None,
-    final: FinalOut | None,
-    compute_in_winner: float | None,
-    wait: str,
-    kept: str,
+    final: FinalOut | None = None,
+    compute_in_winner: float | None = None,
+    wait: str = "",
+    kept: str = "",
 ) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_only
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
 from api.models import Lease, Search, Trial
-from api.schemas import ComparisonOut, FrontPoint, MorphismOut, TrialDetail, TrialOut, TrialPage
+from api.schemas import ComparisonOut, MorphismOut, TrialDetail, TrialOut, TrialPage
 from api.store import blobs, pages, searches, sharing
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
@@ -48,6 +48,19 @@ class TrialPoint:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontTrial:
+    """What fronts and comparisons show of a trial that counts for its search and has a value."""
+
+    trial_id: UUID
+    number: int
+    value: float
+    value_std: float | None
+    parameters: int
+    flops: int
+    latency: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +147,15 @@ def _changes(choices: Any) -> str:
 
 def points(session: Session, search_id: UUID) -> list[TrialPoint]:
     """All trials of a search by number, as far as charts show them."""
-    task = _task(session, search_id)
+    of_objective = _task(session, search_id).chosen.of_objective
     shown = (Trial.search_id == search_id, IS_SHOWN)
     statement = select(*_POINT).where(*shown).order_by(Trial.number)
     found = []
     for row in session.execute(statement):
         columns = list(row)
         for index in _METRICS:
-            columns[index] = _metric(columns[index], task)
+            if columns[index] is not None:
+                columns[index] = of_objective(columns[index])
         found.append(TrialPoint(*columns))
     return found
 
@@ -212,17 +226,19 @@ def _owner(session: Session, caller: Caller, trial_id: UUID) -> UUID:
     return found
 
 
-def with_value(session: Session, search_id: UUID) -> list[FrontPoint]:
-    """The search trials that have a value; of each, the columns that a front shows."""
-    columns = FrontPoint.model_fields.keys() & Trial.__table__.columns.keys()
-    shown = load_only(Trial.kind, *(getattr(Trial, name) for name in columns))
-    statement = select(Trial).options(shown).order_by(Trial.number)
-    counted = (Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
-    found = session.scalars(statement.where(Trial.search_id == search_id, *counted))
-    task = _task(session, search_id)
+def with_value(session: Session, search_id: UUID) -> list[FrontTrial]:
+    """The search trials that have a value, by number."""
+    of_objective = _task(session, search_id).chosen.of_objective
+    statement = (
+        select(Trial.id, Trial.number, Trial.value, Trial.value_std, Trial.parameters, Trial.flops,
+               Trial.latency)
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
+        .where(Trial.value.is_not(None))
+        .order_by(Trial.number)
+    )  # fmt: skip
     return [
-        FrontPoint.of(one, trial_id=one.id, value=task.of_objective(one.value or 0.0))
-        for one in found
+        FrontTrial(key, number, of_objective(value or 0.0), std, parameters, flops, latency)
+        for key, number, value, std, parameters, flops, latency in session.execute(statement)
     ]
 
 

@@ -30,6 +30,7 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "status": "completed",
         "reason": "",
         "trials_completed": 8,
+        "trials_stopped": 0,
         "trials_inherited": 1,
         "metric": "accuracy",
         "in_percent": True,
@@ -67,6 +68,15 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "  trial 2: widen convolution 1 from 8 to 16 filters, "
         "then add a skip from 3 to 7 (95.68 %)",
     ]
+
+
+def test_trials_that_were_stopped_early_are_counted_apart(out: Console) -> None:
+    counts = {"completed": 4, "stopped": 2, "failed": 1}
+    search = FINISHED | {"trial_counts": counts, "trials_inherited": 5}
+    with answering() as client:
+        result = report.summary(client, search, None)  # type: ignore[arg-type]
+    report.print_summary(result, out)
+    assert "trials     4 completed, 2 stopped early, 5 with inherited weights" in lines_of(out)
 
 
 def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> None:

@@ -25,6 +25,9 @@ def picture(path: Path) -> None:
     Image.new("L", (3, 3)).save(path)
 
 
+COCO = '{"images": [{"id": 1, "file_name": "1.png"}], "annotations": []}'
+
+
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
     for name in ("cat", "dog"):
@@ -88,6 +91,29 @@ def test_tables_beside_images_are_uploaded_with_them(tmp_path: Path) -> None:
     assert answer["spec"]["class_names"] == ["cat", "dog"]
     with pytest.raises(ClientError, match="no column 'age' for the target"):
         describe(tmp_path / "pets", Options(target="age"))
+
+
+@pytest.mark.parametrize(
+    ("files", "form"),
+    [
+        (
+            {"a/instances_train.json": COCO + " " * 99, "a/captions.json": COCO, "a/0.txt": ""},
+            "COCO",
+        ),
+        ({"labels/0.txt": "", "labels/1.txt": "3 .5 .5 .1 .1", "README.txt": "pets"}, "YOLO"),
+        ({"a/0.xml": "<annotation><object/></annotation>", "a/1.xml": ""}, "Pascal VOC"),
+    ],
+)
+def test_annotations_of_objects_in_a_folder_are_refused_by_one_small_file(
+    pets: Path, files: dict[str, str], form: str
+) -> None:
+    for name, text in files.items():
+        (pets / name).parent.mkdir(exist_ok=True)
+        (pets / name).write_text(text)
+    with packed(pets) as file, zipfile.ZipFile(file) as archive:
+        (added,) = [one for one in archive.namelist() if not one.endswith(".png")]
+    with pytest.raises(ClientError, match=f"as of {form}, in '{added}'. Netmorph does not detect"):
+        describe(pets, Options())
 
 
 def test_a_folder_becomes_an_archive_of_its_data(pets: Path) -> None:

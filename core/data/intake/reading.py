@@ -9,6 +9,7 @@ from core.data.compression import unpacked
 from core.data.file_groups import FILE_PREFIX
 from core.data.files import Files, OnStep, ReadLimits, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
+from core.data.intake.annotations import check_not_annotated
 from core.data.intake.arrays import understand_arrays, understand_texts
 from core.data.intake.assembly import Intake
 from core.data.intake.labels import regression_suggested
@@ -51,6 +52,7 @@ def read(
 def _read(files: Files, limits: ReadLimits, options: ReadOptions) -> Intake:
     if known := hint(files):
         raise InvalidDataset(known)
+    check_not_annotated(files)
     kind = next((kind for kind in FORMATS if FORMATS[kind].recognises(files)), None)
     if kind is None:
         raise InvalidDataset(unknown(files))

@@ -1,9 +1,12 @@
 """What a file is that no format recognises, and what to do with it."""
 
+import re
+
 from core.data.files import Files, SingleFile
 from core.data.formats import FORMATS
 
 _START = 16  # bytes by which the contents of a file are guessed
+_TEXT = 4096  # the same of a text
 
 
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
@@ -36,14 +39,38 @@ _HINTS = (
 )  # fmt: skip
 
 
+_LIBSVM = (
+    "in the form of LIBSVM (svmlight), a label and index:value pairs in each row; save its arrays "
+    "after `import numpy, sklearn.datasets` by two lines of Python, "
+    "`x, y = sklearn.datasets.load_svmlight_file(FILE)` and "
+    "`numpy.savez('data.npz', x=x.toarray(), y=y)`, and give data.npz"
+)
+_NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+#: One label or several, the group of a ranking, pairs, and a comment.
+_LIBSVM_ROW = re.compile(
+    rb"(?:%b(?:,%b)*)?(?:[ \t]+qid:\d+)?(?P<pairs>(?:[ \t]+\d+:%b)*)[ \t]*(?:#.*)?"
+    % (_NUMBER, _NUMBER, _NUMBER)
+)
+
+
+def _is_libsvm(text: bytes) -> bool:
+    """Whether all complete rows of the start of a file are of LIBSVM, and some have pairs."""
+    lines = text.splitlines()[: -1 if len(text) == _TEXT else None]
+    rows = [_LIBSVM_ROW.fullmatch(line) for line in lines]
+    return all(rows) and any(row["pairs"] for row in rows if row)
+
+
 def hint(files: Files) -> str:
     """What to do with a single file that is known and no data set; empty where it may be one."""
     if not isinstance(files, SingleFile):
         return ""
     with files.open(files.names[0]) as stream:
-        start = stream.read(_START)
+        text = stream.read(_TEXT)
+    start = text[:_START]
     if start.startswith(b"RIFF") and start[8:12] == b"WAVE":
         return f"the file is {_SOUND}"
+    if _is_libsvm(text):
+        return f"the file is {_LIBSVM}"
     return next((f"the file is {hint}" for magic, hint in _HINTS if start.startswith(magic)), "")
 
 

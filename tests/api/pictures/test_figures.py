@@ -1,6 +1,7 @@
 """Figures: complete, of the right attempts, and in the words of their task type."""
 
 import json
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -217,6 +218,69 @@ def test_the_bar_of_a_predicted_share_ends_at_none_and_all(watched, mean, in_per
     search = search.model_copy(update={"in_percent": in_percent})
     bars = figures.build("predictions", search, [trial], [])["data"][1]["error_x"]
     assert (bars["array"], bars.get("arrayminus", [None])) == ([bar[0]], [bar[1]])
+
+
+@pytest.mark.parametrize(("in_percent", "most"), [(True, 1.0), (False, 1.25)])
+def test_many_bars_are_one_area_that_the_axis_has_room_for(watched, in_percent, most):
+    """Each bar is as long as it is beside few others, which Plotly draws one by one."""
+    search, listed = watched()
+    search = search.model_copy(update={"in_percent": in_percent})
+    shown = [
+        listed[0].model_copy(
+            update={
+                "status": TrialStatus.COMPLETED, "predicted_std": 0.25, "number": k,
+                "predicted_mean": 1 - k / 300, "value": 0.5 + k / 1000,
+            }
+        )
+        for k in range(300)
+    ]  # fmt: skip
+    of_few = figures.build("predictions", search, shown[:200], [])
+    few = of_few["data"][1]
+    made = figures.build("predictions", search, shown, [])
+    (area,), axis = made["layout"]["shapes"], made["layout"]["xaxis"]["range"]
+    ends = [
+        tuple(float(number) for number in re.split("[,H]", one))
+        for one in area["path"].split("M")[1:]
+    ]
+
+    assert "error_x" not in made["data"][1]
+    assert "shapes" not in of_few["layout"]
+    above = few["error_x"]["array"]
+    below = few["error_x"].get("arrayminus", above)
+    for k, (low, value, high) in enumerate(ends[:200]):
+        assert (few["x"][k] - below[k], few["x"][k] + above[k]) == pytest.approx(
+            (low, high), rel=1e-5
+        )
+        assert value == pytest.approx(few["y"][k], rel=1e-5)
+    assert len(ends) == 300
+    assert max(high for _, _, high in ends) == pytest.approx(most)
+    assert axis[0] < min(low for low, _, _ in ends)
+    assert most < axis[1] < most + 0.2
+
+
+@pytest.mark.parametrize(("larger_is_better", "value"), [(True, 1.0), (False, 0.2)])
+def test_the_axis_of_one_observed_value_is_close_to_it(watched, larger_is_better, value):
+    search, listed = watched()
+    search = search.model_copy(update={"larger_is_better": larger_is_better})
+    known = {"status": TrialStatus.COMPLETED, "predicted_mean": 0.9, "predicted_std": 0.1}
+    trial = listed[0].model_copy(update=known | {"value": value})
+    low, high = figures.build("predictions", search, [trial], [])["layout"]["yaxis"]["range"]
+    assert low < value < high
+    assert high - low < 0.02
+
+
+@pytest.mark.parametrize(
+    ("latencies", "digits"),
+    [((2e-4, 4e-4), "~g"), ((2e-5, 4e-3), "~g"), ((2.0, 3.0), "~s"), ((2.0, 900.0), "~s")],
+)
+def test_milliseconds_below_one_are_no_thousandths_of_a_thousandth(watched, latencies, digits):
+    search, listed = watched()
+    shown = [
+        listed[0].model_copy(update={"value": 0.5 + seconds / 1e4, "latency": seconds})
+        for seconds in latencies
+    ]
+    asked = search.model_copy(update={"cost": Cost.LATENCY})
+    assert figures.build("front", asked, shown, [])["layout"]["xaxis"]["tickformat"] == digits
 
 
 def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):

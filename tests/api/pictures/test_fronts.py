@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pictures.fronts import comparable, cost_of, front
-from api.schemas import FrontPoint, TrialOut
+from api.pictures.fronts import best, comparable, cost_of
+from api.schemas import TrialOut
+from api.store.trials import FrontTrial
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind
 
@@ -42,7 +43,7 @@ def test_a_cost_is_that_of_its_field(cost, expected) -> None:
     assert cost_of(point, cost) == expected
 
 
-def beats(one: FrontPoint, other: FrontPoint) -> bool:
+def beats(one: FrontTrial, other: FrontTrial) -> bool:
     """At least as good in both, better in one."""
     at_least = one.value >= other.value and one.parameters <= other.parameters
     return at_least and (one.value > other.value or one.parameters < other.parameters)
@@ -52,13 +53,13 @@ def beats(one: FrontPoint, other: FrontPoint) -> bool:
 def test_nothing_on_the_front_is_beaten_and_everything_off_it_is(pairs) -> None:
     trials = [trial(value, parameters) for value, parameters in pairs]
     points = comparable(trials, Cost.PARAMETERS)
-    best = front(trials, Cost.PARAMETERS, larger_is_better=True)
+    chosen = best(points, Cost.PARAMETERS, larger_is_better=True)
 
-    assert [p.parameters for p in best] == sorted(p.parameters for p in best)
-    assert [p.value for p in best] == sorted(p.value for p in best)
-    chosen = {p.trial_id for p in best}
+    assert [p.parameters for p in chosen] == sorted(p.parameters for p in chosen)
+    assert [p.value for p in chosen] == sorted(p.value for p in chosen)
+    ids = {p.trial_id for p in chosen}
     for point in points:
         beaten = any(beats(other, point) for other in points)
-        equal = [p for p in best if (p.value, p.parameters) == (point.value, point.parameters)]
-        assert (point.trial_id in chosen) or beaten or equal
-        assert not (point.trial_id in chosen and beaten)
+        equal = [p for p in chosen if (p.value, p.parameters) == (point.value, point.parameters)]
+        assert (point.trial_id in ids) or beaten or equal
+        assert not (point.trial_id in ids and beaten)

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from api.models import Lease, Search, Trial
 from api.schemas import SearchOut
 from api.store import searches, summaries
+from api.store.errors import NotFound
 from core.protocol.states import SearchStatus, TrialKind
 
 TESTED = {"test_metric": 0.9, "test_loss": 0.1, "test_examples": 200}
@@ -170,3 +171,48 @@ def test_a_search_that_is_deleted_while_it_is_read_is_left_out(world) -> None:
             writing.delete(writing.get_one(Search, deleted))
         (out,) = summaries.of(reading, rows)
     assert out.id == kept
+
+
+#: What an outline leaves out: it does not look at all the trials.
+UNSEEN = {
+    "used", "trial_counts", "trials_inherited", "compute_in_winner", "final", "kept", "reason",
+    "seconds_left", "now",
+}  # fmt: skip
+
+
+def test_an_outline_is_the_search_without_what_all_its_trials_came_to(world) -> None:
+    caller = world.caller()
+    one, other = world.search(caller), world.search(caller)
+    world.trial(one, status="completed", value=0.5, epochs_spent=3)
+    world.trial(one, status="completed", value=0.7, epochs_spent=2)
+    with world.sessions.begin() as session:
+        whole = [searches.get(session, caller, key) for key in (other, one)]
+        outlines = searches.outlines(session, caller, [other, one])
+    assert [found.model_dump(exclude=UNSEEN) for found in outlines] == [
+        found.model_dump(exclude=UNSEEN) for found in whole
+    ]
+    assert outlines[1].best is not None
+
+
+def test_several_searches_are_summarised_in_the_given_order(world) -> None:
+    caller = world.caller()
+    ids = [world.search(caller) for _ in range(3)][::-1]
+    world.trial(ids[1], status="completed", value=0.5, epochs_spent=3)
+    varying = {"now": True, "seconds_left": True, "used": {"seconds"}}
+    with world.sessions.begin() as session:
+        found = searches.several(session, caller, ids)
+        alone = [searches.get(session, caller, key) for key in ids]
+    assert [one.model_dump(exclude=varying) for one in found] == [
+        one.model_dump(exclude=varying) for one in alone
+    ]
+
+
+@pytest.mark.parametrize("read", [searches.outlines, searches.several])
+def test_none_of_some_searches_is_read_where_one_is_anothers(world, read) -> None:
+    caller, stranger = world.caller(), world.caller()
+    own, other, shared = world.search(caller), world.search(stranger), world.search(stranger)
+    world.set(Search, shared, shared=True)
+    with world.sessions.begin() as session:
+        assert [one.id for one in read(session, caller, [shared, own])] == [shared, own]
+        with pytest.raises(NotFound, match=f"no search {other}"):
+            read(session, caller, [own, other])
