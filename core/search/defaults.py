@@ -40,6 +40,7 @@ from core.search.strategies import STRATEGIES
 
 RACE_SHARE = 0.08  # of S, for the roots together
 MOST_ROOTS = 3  # in the race
+ALONE = "resnet9"  # the root of images that are seen rarely, where one worker trains
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
 PROMOTED = 2  # roots trained on after the race
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
@@ -133,7 +134,11 @@ def _with_room(chosen: Bounds, root: Architecture, growth: int) -> Bounds:
 
 
 def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
-    """How many kinds of roots a search starts from; most of its budget must be left."""
+    """How many kinds of roots a search starts from; most of its budget must be left.
+
+    Not more than train at the same time where images are seen rarely: no race that leaves most of
+    the time shows there which kind is better in the end.
+    """
     if config.root is not None or not STRATEGIES[config.strategy].inherits:
         return 1
     budget = config.budget
@@ -141,6 +146,8 @@ def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
     if budget.seconds is not None:
         root = root_seconds(config, spec)
         affordable.append(int(RACE_SHARE * budget.seconds * config.parallelism / root))
+        if _are_images_seen_rarely(config, spec):
+            affordable.append(config.parallelism)
     if budget.trials is not None:
         affordable.append(budget.trials // TRIALS_A_ROOT)
     if budget.epochs is not None:
@@ -170,8 +177,16 @@ def race_roots(
     count = race_size(config, spec)
     racers = [kind for kind in racing_kinds(spec) if kind in kinds][:count]
     if len(racers) < 2:
-        return (first,)
+        if not (_are_images_seen_rarely(config, spec) and ALONE in kinds):
+            return (first,)
+        racers = [ALONE]
     return tuple(_entry(kind, kinds[kind], versions, trials) for kind in racers)
+
+
+def _are_images_seen_rarely(config: SearchConfig, spec: DatasetSpec) -> bool:
+    """Whether the exported network will see each image a few times only, as far as is known."""
+    is_timed = config.budget.seconds is not None and STRATEGIES[config.strategy].inherits
+    return is_timed and len(spec.input_shape) == 3 and passes_in_time(config, spec) < MANY_PASSES
 
 
 def slowness(trials: Sequence[PastTrial]) -> float:
@@ -282,13 +297,16 @@ def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> 
     """How many roots are trained on after their first training.
 
     Where few examples are seen very often, the order of networks changes late in training: all are.
-    One is where the first training was as long as that of any trial (see `root_seconds`).
+    Where the first training was as long as that of any trial (see `root_seconds`), as many are as
+    train at the same time.
     """
     if config.budget.seconds is None:
         return PROMOTED
     if passes_in_time(config, spec, slowness) >= MANY_PASSES:
         return MOST_ROOTS
-    return PROMOTED if passes_in_time(config, spec) >= MANY_PASSES else 1
+    if passes_in_time(config, spec) >= MANY_PASSES:
+        return PROMOTED  # the machine is slower than expected
+    return min(MOST_ROOTS, config.parallelism)
 
 
 def alternatives_tried(

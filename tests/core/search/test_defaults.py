@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from benchmarks.histories import history
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits
-from core.graph.roots import roots
+from core.graph.roots import all_roots, roots
 from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training
 from core.search.defaults import (
     MOST_ROOTS,
+    SCALES,
     bounds,
     default_bounds,
     is_in_race,
@@ -68,9 +69,9 @@ datasets = st.builds(
         ({"trials": 100}, "bayesian", 3),
         ({"trials": 100}, "bo-scratch", 1),
         ({"seconds": 60.0}, "bayesian", 1),
-        ({"seconds": 1200.0}, "bayesian", 2),  # longer trainings, as examples are seen rarely
+        ({"seconds": 1200.0}, "bayesian", 1),  # images are seen rarely
         ({"seconds": 3600.0}, "bayesian", 3),
-        ({"seconds": 1200.0, "trials": 9}, "bayesian", 2),
+        ({"seconds": 3600.0, "trials": 9}, "bayesian", 2),
         ({"epochs": 500}, "bayesian", 3),
     ],
 )
@@ -94,10 +95,34 @@ def test_a_short_search_has_a_race_where_an_epoch_is_short():
     assert 1.0 <= seconds(few) < seconds(spec()) == SHORTEST_TRIAL
 
 
-def race(seconds: float, *trials: PastTrial) -> tuple[Architecture, ...]:
-    """The roots for 5,000 colour images of 64 × 64, after these trials."""
-    data, chosen = spec(5_000, (3, 64, 64)), SearchConfig(budget=Budget(seconds=seconds))
+def race(
+    seconds: float, *trials: PastTrial, data: DatasetSpec | None = None
+) -> tuple[Architecture, ...]:
+    """The roots after these trials; for 5,000 colour images of 64 × 64 unless `data` is given."""
+    data, chosen = data or spec(5_000, (3, 64, 64)), SearchConfig(budget=Budget(seconds=seconds))
     return race_roots(chosen, data, bounds(chosen, data), trials=trials)
+
+
+def kinds_at_first(seconds: float, data: DatasetSpec, parallelism: int = 1) -> list[str]:
+    """The kinds of the roots of a search for the data, however wide."""
+    chosen = SearchConfig(budget=Budget(seconds=seconds), parallelism=parallelism)
+    limits = bounds(chosen, data)
+    names = {
+        root.fingerprint: kind
+        for scale in (1.0, *SCALES)
+        for kind, root in all_roots(data, limits, scale).items()
+    }
+    return [names[root.fingerprint] for root in race_roots(chosen, data, limits)]
+
+
+def test_images_that_are_seen_rarely_start_with_as_many_roots_as_train_at_once():
+    """No race that leaves most of the time shows which kind of network is better in the end."""
+    rarely, often = spec(50_000, (3, 32, 32)), spec(2_000, (3, 32, 32))
+    assert kinds_at_first(300.0, rarely) == ["resnet9"]
+    assert kinds_at_first(300.0, rarely, parallelism=2) == ["vgg", "resnet9"]
+    assert kinds_at_first(300.0, rarely, parallelism=8) == ["vgg", "resnet9", "resnet"]
+    assert kinds_at_first(300.0, often) == ["vgg", "resnet9", "resnet"]
+    assert kinds_at_first(20.0, often) == ["resnet9"]
 
 
 def measured(number: int, root: Architecture, slowness: float) -> PastTrial:
@@ -107,10 +132,11 @@ def measured(number: int, root: Architecture, slowness: float) -> PastTrial:
 
 
 def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
-    usual, short = race(500.0), race(150.0)
-    slow = race(500.0, measured(0, usual[0], 10.0))
-    fast = race(150.0, measured(0, short[0], 0.1))
+    usual, small = race(2000.0), spec(10_000, (3, 32, 32))
+    slow = race(2000.0, measured(0, usual[0], 10.0))
     assert slow[1].flops < usual[1].flops
+    short = race(500.0, data=small)
+    fast = race(500.0, measured(0, short[0], 0.1), data=small)
     assert all(one.flops >= narrow.flops for one, narrow in zip(fast, short, strict=True))
     assert fast != short
 
@@ -173,7 +199,7 @@ def test_roots_that_are_as_fast_as_expected_stay_as_they_are():
 def test_a_race_is_of_short_trainings_of_roots():
     """Where examples are seen rarely, a short training would not tell which root is better."""
     chosen = SearchConfig(budget=Budget(seconds=1000.0))
-    rarely, often = spec(60_000), spec(8_000)
+    rarely, often = spec(1_000_000, (1, 100)), spec(8_000)
     for data, size in ((rarely, 2), (often, 3)):
         assert [is_in_race(chosen, data, number=n, inherited=False) for n in range(4)] == [
             n < size for n in range(4)
@@ -188,7 +214,7 @@ def test_a_race_is_of_short_trainings_of_roots():
         ]
         for data in (rarely, often)
     }
-    assert limits == {60_000: [40, 40], 8_000: [20, 40]}
+    assert limits == {1_000_000: [40, 40], 8_000: [20, 40]}
 
 
 # --- bounds -------------------------------------------------------------------------------------
