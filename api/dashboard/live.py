@@ -15,7 +15,8 @@ from api.edge.dependencies import ChangesDep, SessionDep, StorageDep, ThemeName
 from api.edge.event_streams import LastEventId
 from api.pictures import figures
 from api.pictures.plots import THEMES
-from api.schemas import SearchOut, TrialDetail
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialDetail
 from api.store import searches, trials
 
 router = APIRouter()

@@ -28,7 +28,10 @@ from api.pictures.plots import (
     whole_numbers,
     without_points,
 )
-from api.schemas import EpochOut, FrontPoint, SearchOut, TrialOut
+from api.schemas.epochs import EpochOut
+from api.schemas.fronts import FrontPoint
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store import epochs, searches, trials
 from api.store.epochs import EpochPoint
 from api.store.keys import Caller

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 
 #: Lines that are told apart without their colours.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")

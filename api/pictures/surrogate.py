@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from api.pictures.plots import Theme, bars, dots, exact, goodness, layout, ticks, without_points
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
 

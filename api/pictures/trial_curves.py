@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.pictures.plots import DASHES, Theme, exact, goodness, layout, span, ticks, whole_numbers
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.epochs import EpochPoint
 
 _FEW = 3  # epochs that are shown in any case

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search
-from api.schemas import DatasetOut, DatasetPage
+from api.schemas.datasets import DatasetOut, DatasetPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

@@ -9,7 +9,8 @@ import pytest
 from api.dashboard import search_log
 from api.pictures import figures, trial_curves
 from api.pictures.plots import THEMES
-from api.schemas import Best, EpochOut
+from api.schemas.epochs import EpochOut
+from api.schemas.searches import Best
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialStatus

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pictures.fronts import comparable, cost_of, front
-from api.schemas import FrontPoint, TrialOut
+from api.schemas.fronts import FrontPoint
+from api.schemas.trials import TrialOut
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind
 

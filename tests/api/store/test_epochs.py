@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.models import Epoch
-from api.schemas import EpochOut
+from api.schemas.epochs import EpochOut
 from api.store import epochs, leases, pages
 from core.errors import InvalidInput
 from tests.api.store.reports import LEASE, epoch_of

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from api.controller import orders
 from api.models import Damaged, Dataset, Discarded, Lease, Search, Trial
 from api.roles import Role
-from api.schemas import TrialExportOut
+from api.schemas.exports import TrialExportOut
 from api.store import (
     compute,
     discarded,

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.models import Lease, Worker
 from api.roles import Role
-from api.schemas import WorkerOut
+from api.schemas.workers import WorkerOut
 from api.store import clock, leases, live_workers, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
