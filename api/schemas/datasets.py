@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.schemas.bodies import Out
 from api.schemas.fields import CreatedAt, NextCursor
-from core.data.description import DatasetDescription
+from core.data.description.facts import DatasetDescription
 
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 SplitSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
