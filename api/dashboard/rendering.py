@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.edge.errors import STATUSES, ErrorHandler, validation_detail
-from api.pictures.figures import CURVES
+from api.pictures.learning_curves import CURVES
 from api.priorities import Priority
 from api.schemas.searches import SearchOut
 from api.store import quotas

@@ -118,6 +118,13 @@ def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
     }
 
 
+def metric_layout(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:
+    """The layout of a figure with the metric on its vertical axis."""
+    shape = layout(theme, x, y)
+    shape["yaxis"] |= {"tickformat": ticks(search)}
+    return shape
+
+
 NO_VALUE = "No trial has a value."
 
 
