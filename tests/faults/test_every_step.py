@@ -12,7 +12,7 @@ In `make test` a few steps have faults; `make faults` takes all of them. The sha
 their first step, can be run one by one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -158,10 +158,9 @@ def storage(storage_url: str) -> Storage:
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> DurableSteps:
-    made = DurableSteps()
-    made.install(monkeypatch, engine)
-    return made
+def steps(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[DurableSteps]:
+    with DurableSteps().watching(monkeypatch, engine) as steps:
+        yield steps
 
 
 def search_through(
