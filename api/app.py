@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from sqlalchemy import Engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
-    connect(app, settings)
+    connect(app, settings, *engines(settings))
     errors.install(app, errors_as_pages)
     for module in _ROUTERS:
         app.include_router(module.router, dependencies=[Depends(require_known_names)])
@@ -100,18 +101,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def connect(app: FastAPI, settings: Settings) -> None:
-    """Give the application what its requests share; no connection is opened yet."""
+def engines(settings: Settings) -> tuple[Engine, Engine]:
+    """The engines for requests and for the calls of workers; no connection is opened yet."""
+    return db.connect(settings), db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
+
+
+def connect(app: FastAPI, settings: Settings, engine: Engine, worker_engine: Engine) -> None:
+    """Give the application what its requests share, on these engines."""
     state = app.state
     state.settings = settings
-    state.engine = db.connect(settings)
+    state.engine = engine
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
     state.controller = Controller(settings, state.engine)
     state.known_keys = KnownKeys()
     state.changes = Changes(settings.database_url, state.known_keys.forget)
     state.lanes = Lanes()
-    state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
+    state.worker_engine = worker_engine
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.operations = Operations(state.sessions)

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.builtins import BUILTINS
 from api.db import unit_of_work
 from api.models import Dataset
-from api.schemas import DatasetOut, IntakeOut, NetworkOut
+from api.schemas.datasets import DatasetOut, IntakeOut
+from api.schemas.networks import NetworkOut
 from api.store import datasets, networks
 from api.store.errors import NotFound
 from api.store.keys import Caller

@@ -140,7 +140,7 @@ class Dataset(Base):
     spec: Mapped[dict[str, Any]]  # core.protocol.contracts.DatasetSpec
     blob_key: Mapped[str]
     blob_bytes: Mapped[int] = mapped_column(BigInteger)
-    description: Mapped[dict[str, Any] | None]  # core.data.description.DatasetDescription
+    description: Mapped[dict[str, Any] | None]  # core.data.description.facts.DatasetDescription
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     uploaded_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last time
 

@@ -1,6 +1,6 @@
 """The JSON objects that the service answers with, as types.
 
-Each class has the fields of one schema in the service's OpenAPI document, as `api/schemas.py`
+Each class has the fields of one schema in the service's OpenAPI document, as `api/schemas/`
 declares them: the same names, types and required fields. To change a field, change it there and
 here; `tests/netmorph/test_answers.py` compares the two and names the field that differs. A new
 class also gets a row in the table of that test.

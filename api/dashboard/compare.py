@@ -14,7 +14,7 @@ from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep, ThemeName
 from api.pictures import comparison
 from api.pictures.plots import THEMES
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import searches, trials
 from api.store.keys import Caller
 from core.errors import InvalidInput

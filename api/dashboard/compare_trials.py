@@ -26,7 +26,8 @@ from api.edge.dependencies import SessionDep, ThemeName
 from api.pictures import drawing, trial_curves
 from api.pictures.lineage import common_ancestor, line_of
 from api.pictures.plots import THEMES
-from api.schemas import SearchOut, TrialDetail, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialDetail, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
 from core.errors import InvalidInput

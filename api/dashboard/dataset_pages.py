@@ -11,7 +11,7 @@ from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep, StorageDep
 from api.models import Dataset
 from api.pictures import samples
-from api.schemas import DatasetOut
+from api.schemas.datasets import DatasetOut
 from api.store import blobs, datasets, searches
 from core.data.stored_arrays import StoredArrays
 from core.errors import BlobError

@@ -21,7 +21,8 @@ from api.edge.preferences import prefers_async
 from api.edge.uploads import outliving
 from api.imports import Progress, import_file
 from api.operation_states import OperationKind, OperationStatus
-from api.schemas import DatasetOut, ImageSide, Name, SplitSeed
+from api.schemas.datasets import DatasetOut, ImageSide, SplitSeed
+from api.schemas.texts import Name
 from api.store import budgets, operations, searches
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions

@@ -19,7 +19,7 @@ from api.dashboard.settings_page import ShownSecret, show_settings
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep, open_session
 from api.db import unit_of_work
 from api.edge import authentication
-from api.schemas import KeyCreated, KeyIn
+from api.schemas.keys import KeyCreated, KeyIn
 from api.store import clock, keys
 from api.store.errors import Conflict
 

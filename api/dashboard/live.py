@@ -13,9 +13,10 @@ from api.dashboard.visitors import VisitorDep
 from api.edge import downloads, event_streams
 from api.edge.dependencies import ChangesDep, SessionDep, StorageDep, ThemeName
 from api.edge.event_streams import LastEventId
-from api.pictures import figures
+from api.pictures import figures, front_figure
 from api.pictures.plots import THEMES
-from api.schemas import SearchOut, TrialDetail
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialDetail
 from api.store import searches, trials
 
 router = APIRouter()
@@ -82,9 +83,9 @@ def _front(
     session: Session, search: SearchOut, earlier: list[SearchOut], theme: str
 ) -> dict[str, Any]:
     """The front of a search, with those of earlier searches behind it."""
-    figure = figures.front(search, trials.points(session, search.id), THEMES[theme])
+    figure = front_figure.front(search, trials.points(session, search.id), THEMES[theme])
     behind = [(one, trials.with_value(session, one.id)) for one in earlier]
-    return figures.with_earlier_fronts(figure, search, behind, THEMES[theme])
+    return front_figure.with_earlier_fronts(figure, search, behind, THEMES[theme])
 
 
 @drawn.get("/ui/trials/{trial_id}/figures/curves")

@@ -17,7 +17,8 @@ from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import import_network
-from api.schemas import LimitsIn, Name, SearchOut, SearchPatch
+from api.schemas.searches import LimitsIn, SearchOut, SearchPatch
+from api.schemas.texts import Name
 from api.store import budgets, enqueued, searches
 from api.store.errors import Conflict, Forbidden, QuotaExceeded
 from core.errors import InvalidInput

@@ -15,7 +15,7 @@ from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
-from api.schemas import TrialDetail
+from api.schemas.trials import TrialDetail
 from api.store import clock, datasets, epochs, operations, searches, trials, workers
 from api.store.keys import Caller
 from core.data.formats import FORMATS

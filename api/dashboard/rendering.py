@@ -17,9 +17,9 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.edge.errors import STATUSES, ErrorHandler, validation_detail
-from api.pictures.figures import CURVES
+from api.pictures.learning_curves import CURVES
 from api.priorities import Priority
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import quotas
 from api.store.keys import Caller
 from core.data.statistics import number_in_words

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from api.priorities import Priority
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import searches
 from api.store.keys import Caller
 from core.errors import InvalidInput

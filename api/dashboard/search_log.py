@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.schemas import SearchOut, TrialExportOut, TrialOut
+from api.schemas.exports import TrialExportOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.trials import TrialPoint
 
 

@@ -25,7 +25,8 @@ from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import ArrangementDep, SessionDep
 from api.pictures import drawing, fronts, surrogate
 from api.pictures.lineage import selection
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store import enqueued, running_trials, searches, trial_exports, trial_tables, trials
 from api.store.trial_tables import Arrangement
 from core.protocol.contracts import Cost

@@ -29,7 +29,7 @@ from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for
-from api.schemas import SearchIn, SearchPreview
+from api.schemas.new_searches import SearchIn, SearchPreview
 from api.store import datasets, networks, new_searches, previews, searches
 from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller

@@ -17,7 +17,7 @@ from api.dashboard.unchanged import FragmentRoute
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep
-from api.schemas import WebhookIn
+from api.schemas.webhooks import WebhookIn
 from api.settings import Settings
 from api.store import webhooks
 from api.store.errors import QuotaExceeded

@@ -25,7 +25,7 @@ from api.db import unit_of_work
 from api.edge import errors
 from api.imports import Progress
 from api.operation_states import OperationKind
-from api.schemas import OperationOut
+from api.schemas.operations import OperationOut
 from api.store import operations
 from api.store.keys import Caller
 from core.data import interruption

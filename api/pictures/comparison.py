@@ -24,7 +24,7 @@ from api.pictures.plots import (
     whole_numbers,
     without_points,
 )
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store.trials import FrontTrial
 from core.protocol.contracts import Cost
 

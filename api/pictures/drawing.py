@@ -13,7 +13,8 @@ from uuid import UUID
 from markupsafe import Markup, escape
 
 from api.pictures.plots import goodness
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.trials import LineageTrial
 from core.graph.architecture import Architecture
 from core.graph.node import Node

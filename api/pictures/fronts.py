@@ -5,7 +5,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.schemas import FrontOut, FrontPoint, SearchOut, TrialOut
+from api.schemas.fronts import FrontOut, FrontPoint
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
 from api.store.trials import FrontTrial, TrialPoint

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from api.pictures.plots import goodness
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 
 #: Lines that are told apart without their colours.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -110,6 +110,13 @@ def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
         "xaxis": axis | {"title": {"text": x}},
         "yaxis": axis | {"title": {"text": y, "standoff": 10}, "automargin": True},
     }
+
+
+def metric_layout(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:
+    """The layout of a figure with the metric on its vertical axis."""
+    shape = layout(theme, x, y)
+    shape["yaxis"] |= {"tickformat": ticks(search)}
+    return shape
 
 
 NO_VALUE = "No trial has a value."

@@ -23,7 +23,8 @@ from api.pictures.plots import (
     ticks,
     without_points,
 )
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
 

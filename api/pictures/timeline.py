@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from api.pictures.plots import Theme, layout
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialStatus
 

@@ -1,13 +1,68 @@
-"""The learning curves of a few trials in one figure."""
+"""The learning curves of one trial, or of a few in one figure."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from api.pictures.plots import DASHES, Theme, exact, goodness, layout, span, ticks, whole_numbers
-from api.schemas import SearchOut, TrialOut
+from api.pictures.plots import (
+    DASHES,
+    THEMES,
+    Theme,
+    exact,
+    goodness,
+    layout,
+    metric_layout,
+    span,
+    ticks,
+    whole_numbers,
+    without_points,
+)
+from api.schemas.epochs import EpochOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store.epochs import EpochPoint
 
 _FEW = 3  # epochs that are shown in any case
+
+
+def losses(
+    search: SearchOut, trial: TrialOut, curves: Sequence[EpochOut], theme: str = "light"
+) -> dict[str, Any]:
+    """Losses and the validation metric of one trial by epoch."""
+    colours = THEMES.get(theme, THEMES["light"])
+    rows = [e for e in curves if e.attempt == trial.attempt]
+    x = [e.epoch for e in rows]
+    data = [
+        {
+            "type": "scatter", "mode": "lines", "name": name, "x": x, "y": values, "yaxis": axis,
+            "line": {"color": colour, "width": 2},
+        }
+        for name, values, colour, axis in (
+            ("training loss", [e.train_loss for e in rows], colours.muted, "y"),
+            ("validation loss", [e.validation_loss for e in rows], colours.bad, "y"),
+            (
+                f"validation {search.metric}",
+                [e.validation_metric for e in rows],
+                colours.accent,
+                "y2",
+            ),
+        )
+        if any(value is not None for value in values)
+    ]  # fmt: skip
+    shape = layout(colours, "epoch", "loss")
+    shape["margin"] |= {"r": 56}
+    shape["xaxis"] |= whole_numbers(x)
+    second = {
+        "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
+        "title": {"text": search.metric, "standoff": 10}, "automargin": True,
+        "tickmode": "auto",  # not those of the losses' axis, which give odd values here
+    }  # fmt: skip
+    metrics = [
+        goodness(e.validation_metric, search) for e in rows if e.validation_metric is not None
+    ]
+    if metrics:
+        second |= {"range": span(min(metrics), max(metrics), search)}
+    shape = shape if data else without_points(shape, "The trial has reported no epoch.")
+    return {"data": data, "layout": shape | {"yaxis2": second}}
 
 
 def figure(
@@ -26,8 +81,7 @@ def figure(
                 "hovertemplate": f"epoch %{{x}}: %{{y:{exact(search)}}}",
             }
         )  # fmt: skip
-    shape = layout(theme, "epoch", f"validation {search.metric}")
-    shape["yaxis"] |= {"tickformat": ticks(search)}
+    shape = metric_layout(search, theme, "epoch", f"validation {search.metric}")
     if settled := _settled(search, shown, curves):
         shape["yaxis"] |= {"range": span(min(settled), max(settled), search)}
     shape["xaxis"] |= whole_numbers([one.epoch for one in curves])

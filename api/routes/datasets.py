@@ -23,7 +23,8 @@ from api.edge.uploads import checked_first, outliving
 from api.imports import Progress, import_builtin, import_file, intake_rules, require_builtin
 from api.operation_states import OperationKind
 from api.routes.operations import ACCEPTED, accepted
-from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
+from api.schemas.datasets import DatasetOut, DatasetPage, ImageSide, IntakeOut, SplitSeed
+from api.schemas.texts import Name
 from api.store import datasets
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from api.edge import downloads
 from api.edge.dependencies import CallerDep, SearchId, SessionDep, StorageDep, TrialId
 from api.edge.errors import documented
-from api.schemas import TrialExportOut
+from api.schemas.exports import TrialExportOut
 from api.store import trial_exports
 
 _ONE = "one range of bytes, such as `bytes=1000-`; of several the answer is the whole file"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from api.edge.dependencies import AdminDep, IdempotencyKey, KeyId, SessionDep
-from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage, RotateIn
+from api.schemas.keys import KeyCreated, KeyIn, KeyOut, KeyPage, RotateIn
 from api.store import keys
 from api.store.repeats import id_of_new
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.edge.dependencies import CallerDep, SessionDep
-from api.schemas import KeyOut
+from api.schemas.keys import KeyOut
 from api.store import keys
 
 router = APIRouter(prefix="/v1/me", tags=["keys"])

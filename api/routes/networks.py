@@ -7,7 +7,8 @@ from pydantic import Json
 
 from api.edge.dependencies import CallerDep, Cursor, Limit, NetworkId, SessionDep, StorageDep
 from api.imports import import_network
-from api.schemas import Name, NetworkOut, NetworkPage
+from api.schemas.networks import NetworkOut, NetworkPage
+from api.schemas.texts import Name
 from api.store import networks
 
 router = APIRouter(prefix="/v1/networks", tags=["networks"])

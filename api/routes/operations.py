@@ -17,7 +17,7 @@ from api.edge.long_polls import first_found
 from api.edge.operations import Import, Operations
 from api.edge.preferences import RESPOND_ASYNC
 from api.operation_states import OperationKind, OperationStatus
-from api.schemas import OperationOut, OperationPage
+from api.schemas.operations import OperationOut, OperationPage
 from api.store import operations
 from api.store.keys import Caller
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.edge.dependencies import CallerDep, SessionDep
-from api.schemas import QueueStatsOut
+from api.schemas.queue import QueueStatsOut
 from api.store import waiting_trials
 
 router = APIRouter(prefix="/v1/queue", tags=["workers"])

@@ -26,21 +26,14 @@ from api.edge.long_polls import first_found
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
-from api.schemas import (
-    EnqueuedOut,
-    EpochPage,
-    FrontOut,
-    LimitsIn,
-    QueuePage,
-    SearchIn,
-    SearchOut,
-    SearchPage,
-    SearchPatch,
-    SearchPreview,
-    Tag,
-    TrialExportPage,
-    TrialPage,
-)
+from api.schemas.enqueued import EnqueuedOut, QueuePage
+from api.schemas.epochs import EpochPage
+from api.schemas.exports import TrialExportPage
+from api.schemas.fronts import FrontOut
+from api.schemas.new_searches import SearchIn, SearchPreview
+from api.schemas.searches import LimitsIn, SearchOut, SearchPage, SearchPatch
+from api.schemas.texts import Tag
+from api.schemas.trials import TrialPage
 from api.store import (
     budgets,
     enqueued,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from api.controller.service import Controller
 from api.edge.dependencies import AdminDep
-from api.schemas import CollectionIn, GarbageOut
+from api.schemas.storage import CollectionIn, GarbageOut
 
 router = APIRouter(prefix="/v1/storage", tags=["storage"])
 

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, TrialId
-from api.schemas import EpochPage, TrialDetail
+from api.schemas.epochs import EpochPage
+from api.schemas.trials import TrialDetail
 from api.store import epochs, stopped_trials, trials
 
 router = APIRouter(prefix="/v1/trials", tags=["trials"])

@@ -11,7 +11,7 @@ from api.edge.dependencies import (
     SessionDep,
     WebhookId,
 )
-from api.schemas import (
+from api.schemas.webhooks import (
     DeliveryOut,
     DeliveryPage,
     WebhookCreated,

@@ -14,7 +14,7 @@ from api.db import autocommit
 from api.edge.dependencies import TrialId, WorkerDep
 from api.edge.lanes import Lane
 from api.settings import Settings
-from api.store import endings, leases
+from api.store import endings, training_reports
 from api.store.keys import Caller
 from core.protocol.contracts import (
     Answer,
@@ -59,7 +59,7 @@ async def lease_one(
 async def heartbeat(request: Request, trial_id: TrialId, body: Heartbeat, _: WorkerDep) -> Answer:
     """Renew the lease. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
-    return await _report(request, lambda c: leases.heartbeat(c, trial_id, body, duration))
+    return await _report(request, lambda c: training_reports.heartbeat(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/epochs")
@@ -68,7 +68,7 @@ async def report_epoch(
 ) -> Answer:
     """Store the metrics of an epoch. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
-    return await _report(request, lambda c: leases.epoch(c, trial_id, body, duration))
+    return await _report(request, lambda c: training_reports.epoch(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/checkpoint")
@@ -77,7 +77,9 @@ async def report_checkpoint(
 ) -> Answer:
     """Keep the stored state of a training. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
-    return await _report(request, lambda c: leases.checkpoint(c, trial_id, body, duration))
+    return await _report(
+        request, lambda c: training_reports.checkpoint(c, trial_id, body, duration)
+    )
 
 
 @router.post("/trials/{trial_id}/hand-back", status_code=HTTPStatus.NO_CONTENT)

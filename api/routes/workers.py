@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.edge.dependencies import AdminDep, CallerDep, Cursor, Limit, SessionDep, WorkerId
-from api.schemas import WorkerDetail, WorkerOut, WorkerPage, WorkerTrialPage
+from api.schemas.workers import WorkerDetail, WorkerOut, WorkerPage, WorkerTrialPage
 from api.store import worker_histories, workers
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"])

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial
 from api.priorities import RANKS, Priority
-from api.schemas import LimitsIn, SearchOut
+from api.schemas.searches import LimitsIn, SearchOut
 from api.store import live_searches, quotas, searches
 from api.store.errors import Conflict
 from api.store.keys import Caller

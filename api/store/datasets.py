@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search
-from api.schemas import DatasetOut, DatasetPage
+from api.schemas.datasets import DatasetOut, DatasetPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.readable import readable
-from core.data.description import DatasetDescription
+from core.data.description.facts import DatasetDescription
 from core.protocol.contracts import BlobRef, DatasetSpec
 
 #: What is shown of a data set whose description another release wrote.

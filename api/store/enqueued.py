@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Enqueued, Network, Search, Trial
-from api.schemas import EnqueuedOut, QueuedOut
+from api.schemas.enqueued import EnqueuedOut, QueuedOut
 from api.store import networks, searches, trials
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

@@ -9,7 +9,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from api.models import Epoch, Trial
-from api.schemas import EpochOut, EpochPage
+from api.schemas.epochs import EpochOut, EpochPage
 from api.store import pages, searches, trials
 from api.store.fragments import LARGEST
 from api.store.keys import Caller

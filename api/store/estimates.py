@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Lease, Search, Trial
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import compute
 from core.protocol.contracts import DatasetSpec, SearchConfig
 from core.protocol.states import SearchStatus, TrialKind

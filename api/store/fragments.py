@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from api.models import Epoch
 from api.store.notifications import CHANGES, WORK
 from core.tasks import TASKS
 
@@ -25,6 +26,9 @@ METRIC_SIGN = f"CASE WHEN searches.config->>'metric' IN ({listed(_MINIMISED)}) T
 
 #: Whether a row of `keys` opens anything: `api.store.keys.are_open` as text.
 OPEN_KEY = "(keys.revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now()))"
+
+#: The columns of an epoch beside its key.
+EPOCH_METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
 
 #: Raises versions; follows a CTE `moved` with the ids of the searches.
 BUMPED = """

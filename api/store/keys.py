@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models import BrowserSession, Key, RetiredSecret
 from api.roles import Role
-from api.schemas import KeyCreated, KeyOut
+from api.schemas.keys import KeyCreated, KeyOut
 from api.store.errors import Conflict, Forbidden, KeyReused, NotFound
 from api.store.notifications import access_changed
 from core.errors import InvalidInput

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Integer, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search, Trial
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import sharing, summaries
 from api.store.fragments import METRIC_SIGN
 from api.store.keys import Caller

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.models import Network
-from api.schemas import NetworkOut, NetworkPage
+from api.schemas.networks import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

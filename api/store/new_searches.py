@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Idempotency, Search, Version
 from api.priorities import Priority
-from api.schemas import SearchIn, SearchOut
+from api.schemas.new_searches import SearchIn
+from api.schemas.searches import SearchOut
 from api.store import networks, quotas, searches
 from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Operation
 from api.operation_states import OperationKind, OperationStatus
-from api.schemas import OperationOut, OperationPage
+from api.schemas.operations import OperationOut, OperationPage
 from api.store import pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from api.models import Dataset
-from api.schemas import RootOut, SearchIn, SearchPreview
+from api.schemas.new_searches import RootOut, SearchIn, SearchPreview
 from api.store import live_workers, new_searches
 from api.store.keys import Caller
 from core.graph.architecture import Architecture

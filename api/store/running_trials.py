@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.models import Epoch, Trial
-from api.schemas import TrialOut
+from api.schemas.trials import TrialOut
 from api.store import trials
 from core.protocol.states import TrialStatus
 from core.search.trial_training import TIMED_EPOCHS

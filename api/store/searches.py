@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, tuple_,
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
-from api.schemas import SearchOut, SearchPage, SearchPatch
+from api.schemas.searches import SearchOut, SearchPage, SearchPatch
 from api.store import clock, deliveries, discarded, estimates, pages, sharing, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

@@ -6,7 +6,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Trial
-from api.schemas import TrialDetail
+from api.schemas.trials import TrialDetail
 from api.store import clock, trials
 from api.store.errors import Conflict
 from api.store.keys import Caller

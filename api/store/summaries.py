@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
-from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, OwnerRef, SearchOut, Used
+from api.schemas.final_fits import ComparisonOut, FinalOut
+from api.schemas.searches import Best, DatasetRef, OwnerRef, SearchOut, Used
 from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Damaged, Dataset, Search, Trial
-from api.schemas import TrialExportOut
+from api.schemas.exports import TrialExportOut
 from api.store import blobs, clock, discarded, quotas, searches, trials, waiting_trials
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
 from api.models import Trial
-from api.schemas import TrialOut, TrialPage
+from api.schemas.trials import TrialOut, TrialPage
 from api.store import pages, trials
 from core.errors import InvalidInput
 

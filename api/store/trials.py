@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
 from api.models import Lease, Search, Trial
-from api.schemas import ComparisonOut, MorphismOut, TrialDetail, TrialOut, TrialPage
+from api.schemas.final_fits import ComparisonOut
+from api.schemas.trials import MorphismOut, TrialDetail, TrialOut, TrialPage
 from api.store import blobs, pages, searches, sharing
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST

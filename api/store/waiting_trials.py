@@ -9,7 +9,7 @@ from sqlalchemy import Float, ScalarSelect, case, cast, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Lease, Search, Trial, Worker
-from api.schemas import QueueStatsOut
+from api.schemas.queue import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller
 from api.store.live_workers import RECENT, count_live, live_by_device

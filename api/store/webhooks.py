@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.db import will_wake
 from api.models import Delivery, Webhook
-from api.schemas import (
+from api.schemas.webhooks import (
     DeliveryOut,
     DeliveryPage,
     WebhookCreated,

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models import FailedAttempt, Search, Trial, Worker
-from api.schemas import WorkerDay, WorkerProblem, WorkerTrial, WorkerTrialPage
+from api.schemas.workers import WorkerDay, WorkerProblem, WorkerTrial, WorkerTrialPage
 from api.store import pages, sharing
 from api.store.errors import NotFound
 from api.store.keys import Caller

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, select, true, up
 from sqlalchemy.orm import Session
 
 from api.models import Lease, MemoryLimit, Search, Trial, Worker
-from api.schemas import WorkerDetail, WorkerOut
+from api.schemas.workers import WorkerDetail, WorkerOut
 from api.store import sharing, worker_histories
 from api.store.keys import Caller
 from core.protocol.states import TrialKind

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from scipy.special import expit
+import scipy  # loads its parts when they are first used
 
 from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Parameters, Shape
 
@@ -22,7 +22,7 @@ class Gate(AbstractLayer):
         return inputs[0]
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = 2 * expit(inputs[0])
+        y: Array = 2 * scipy.special.expit(inputs[0])
         return y
 
     def flops(self, inputs: Sequence[Shape]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.special import ndtr
+import scipy  # loads its parts when they are first used
 
 from core.layers.abstract import LAYERS, Array, Parameters
 from core.layers.activation import AbstractActivation
@@ -21,7 +21,7 @@ class GELU(AbstractActivation):
     title: ClassVar[str] = "GELU"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = inputs[0] * ndtr(inputs[0])
+        y: Array = inputs[0] * scipy.special.ndtr(inputs[0])
         return y
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.special import expit
+import scipy  # loads its parts when they are first used
 
 from core.layers.abstract import LAYERS, Array, Parameters
 from core.layers.activation import AbstractActivation
@@ -18,7 +18,7 @@ class Sigmoid(AbstractActivation):
     title: ClassVar[str] = "sigmoid"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = expit(inputs[0])
+        y: Array = scipy.special.expit(inputs[0])
         return y
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.special import expit
+import scipy  # loads its parts when they are first used
 
 from core.layers.abstract import LAYERS, Array, Parameters
 from core.layers.activation import AbstractActivation
@@ -22,7 +22,7 @@ class SiLU(AbstractActivation):
     title: ClassVar[str] = "SiLU"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = inputs[0] * expit(inputs[0])
+        y: Array = inputs[0] * scipy.special.expit(inputs[0])
         return y
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import DTypeLike
-from scipy.special import expit, ndtr
 
 from core.graph.architecture import Architecture
 from core.graph.node import Node
@@ -145,7 +145,7 @@ def _beyond(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, A
     """P(x > limit), E[x; x > limit] and E[x²; x > limit] for a Gaussian x, each (channels,)"""
     deviation = np.sqrt(np.maximum(variance, 1e-12))
     ratio = (mean - limit) / deviation
-    above = ndtr(ratio)
+    above = scipy.special.ndtr(ratio)
     density = np.exp(-(ratio**2) / 2) / sqrt(2 * np.pi)
     first = mean * above + deviation * density
     second = (mean**2 + variance) * above + (mean + limit) * deviation * density
@@ -174,7 +174,7 @@ def _gated(mean: Array, variance: Array) -> Moments:
 
     MacKay 1992, "The evidence framework applied to classification networks".
     """
-    middle = expit(mean / np.sqrt(1 + np.pi * variance / 8))
+    middle = scipy.special.expit(mean / np.sqrt(1 + np.pi * variance / 8))
     return 2 * middle, (2 * middle * (1 - middle)) ** 2 * variance
 
 

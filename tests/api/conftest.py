@@ -6,6 +6,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api import db, imports
-from api.app import connect, create_app
+from api.app import connect, create_app, engines
 from api.models import Leader, Lease, Search, Trial, Worker
 from api.priorities import RANKS, Priority
 from api.roles import Role
@@ -289,12 +290,22 @@ class World:
         )
 
 
+@lru_cache(maxsize=1)
+def lasting_engine(database_url: str) -> Engine:
+    """An engine for all tests: to translate a statement costs more than to run it."""
+    return db.connect(settings_of(database_url, "redis://nowhere", "memory://"))
+
+
+@lru_cache(maxsize=1)
+def lasting_engines(database_url: str) -> tuple[Engine, Engine]:
+    """The application's engines, for all tests."""
+    return engines(settings_of(database_url, "redis://nowhere", "memory://"))
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """The product's engine on a database of this test alone."""
-    engine = db.connect(
-        Settings(database_url=database_url, broker_url="redis://nowhere", storage_url="memory://")
-    )
+    """The product's engine on the database of this test, without connections."""
+    engine = lasting_engine(database_url)
     yield engine
     engine.dispose()
 
@@ -344,13 +355,16 @@ def settings_of(database_url: str, broker_url: str, storage_url: str) -> Setting
 @pytest.fixture
 def app(
     built_app: FastAPI, engine: Engine, database_url: str, broker_url: str, storage_url: str
-) -> FastAPI:
+) -> Iterator[FastAPI]:
     """The application on this test's database; its controller does not run.
 
     A test may change its state, but no routes: the next test gets the same application.
     """
-    connect(built_app, settings_of(database_url, broker_url, storage_url))
-    return built_app
+    settings = settings_of(database_url, broker_url, storage_url)
+    connect(built_app, settings, *lasting_engines(database_url))
+    yield built_app
+    built_app.state.engine.dispose()
+    built_app.state.worker_engine.dispose()
 
 
 @pytest.fixture
@@ -369,8 +383,6 @@ def address(app: FastAPI) -> Iterator[str]:
         server.end()
         thread.join()
     app.state.operations.stop(seconds=20)
-    app.state.engine.dispose()
-    app.state.worker_engine.dispose()
 
 
 class Person:

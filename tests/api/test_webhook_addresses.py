@@ -5,7 +5,7 @@ import socket
 import pytest
 from pydantic import ValidationError
 
-from api.schemas import WebhookIn
+from api.schemas.webhooks import WebhookIn
 from api.webhook_addresses import is_allowed, is_allowed_host
 
 PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:8.8.8.8"]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from api import db
 from api.controller import orders
 from api.settings import Settings
-from api.store import leases, results
+from api.store import results, training_reports
 from core.protocol.contracts import (
     Answer,
     EpochReport,
@@ -38,10 +38,10 @@ class WorkerCalls:
         )
 
     def heartbeat(self, trial_id: UUID, beat: Heartbeat) -> Answer:
-        return self._run(lambda c: leases.heartbeat(c, trial_id, beat, self._duration))
+        return self._run(lambda c: training_reports.heartbeat(c, trial_id, beat, self._duration))
 
     def epoch(self, trial_id: UUID, report: EpochReport) -> Answer:
-        return self._run(lambda c: leases.epoch(c, trial_id, report, self._duration))
+        return self._run(lambda c: training_reports.epoch(c, trial_id, report, self._duration))
 
     def result(self, trial_id: UUID, report: TrialResult) -> ResultAnswer:
         return self._run(lambda c: results.accept(c, trial_id, report, self._attempts))

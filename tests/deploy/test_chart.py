@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import yaml
 
-from api.schemas import QueueStatsOut
+from api.schemas.queue import QueueStatsOut
 from api.settings import Settings as ApiSettings
 from core.protocol.states import TRAINING_SEARCH
 from worker.settings import Settings as WorkerSettings

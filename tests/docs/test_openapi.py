@@ -1,7 +1,9 @@
 """The OpenAPI document explains every operation, parameter and field, and shows every body."""
 
 import json
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +41,13 @@ MAIN = {"SearchOut", "TrialOut", "TrialDetail", "FrontOut", "DatasetOut", "Worke
 BODIES = [name for name, one in OPERATIONS.items() if JSON in _content(one)]
 
 
+RESOURCES = (
+    import_module(f"{schemas.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(schemas.__path__)
+)
 MODELS = {
     name: one
-    for module in (contracts, schemas)
+    for module in (contracts, *RESOURCES)
     for name, one in vars(module).items()
     if isinstance(one, type) and issubclass(one, BaseModel)
 }

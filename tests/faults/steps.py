@@ -69,8 +69,17 @@ class DurableSteps:
             if not is_after:
                 yield
 
-    def install(self, patch: pytest.MonkeyPatch, engine: Engine) -> None:
+    @contextmanager
+    def watching(self, patch: pytest.MonkeyPatch, engine: Engine) -> Iterator["DurableSteps"]:
         """Watch the database and the storage of this process."""
+        self._patch(patch)
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "after_cursor_execute", self._after)
+        yield self
+        event.remove(engine, "before_cursor_execute", self._before)
+        event.remove(engine, "after_cursor_execute", self._after)
+
+    def _patch(self, patch: pytest.MonkeyPatch) -> None:
         commit, put, delete = DefaultDialect.do_commit, Storage.put, Storage.delete
         put_file = Storage.put_file
 
@@ -102,8 +111,6 @@ class DurableSteps:
         patch.setattr(Storage, "put", store)
         patch.setattr(Storage, "put_file", store_file)
         patch.setattr(Storage, "delete", remove)
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", self._after)
         first = PreparedStatement.first
 
         def watched(statement: PreparedStatement, connection: Connection, values: Any) -> Any:

@@ -12,7 +12,7 @@ In `make test` a few steps have faults; `make faults` takes all of them. The sha
 their first step, can be run one by one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -28,7 +28,7 @@ from api.controller import orders, reports, service
 from api.controller.collection import Retention
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
-from api.store import leases
+from api.store import training_reports
 from core.protocol.contracts import (
     Action,
     BlobRef,
@@ -106,12 +106,14 @@ class Machine:
         begun = 0 if order.checkpoint is None else order.checkpoint.epoch
         for number in range(begun + 1, order.hyperparameters.epochs + 1):
             epoch = EpochReport(epoch=number, seconds=float(number), validation_metric=0.5, **fence)
-            answer = self._call(lambda c, r=epoch: leases.epoch(c, order.trial_id, r, LEASE))
+            answer = self._call(
+                lambda c, r=epoch: training_reports.epoch(c, order.trial_id, r, LEASE)
+            )
             if answer.action is not Action.CONTINUE:
                 return None
             state = self._store("checkpoints", f"{order.token} {number}".encode(), "bin")
             kept = CheckpointReport(epoch=number, seconds=float(number), blob=state, **fence)
-            self._call(lambda c, r=kept: leases.checkpoint(c, order.trial_id, r, LEASE))
+            self._call(lambda c, r=kept: training_reports.checkpoint(c, order.trial_id, r, LEASE))
         result = TrialResult(
             status=TrialStatus.COMPLETED,
             epochs=order.hyperparameters.epochs,
@@ -156,10 +158,9 @@ def storage(storage_url: str) -> Storage:
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> DurableSteps:
-    made = DurableSteps()
-    made.install(monkeypatch, engine)
-    return made
+def steps(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[DurableSteps]:
+    with DurableSteps().watching(monkeypatch, engine) as steps:
+        yield steps
 
 
 def search_through(

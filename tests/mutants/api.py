@@ -37,7 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="api/store/results.py",
         old="return clamped(value, LARGEST_BIG if is_big else LARGEST)",
         new="return clamped(value)",
-        tests=("tests/api/store/test_results.py", "tests/api/store/test_leases.py"),
+        tests=("tests/api/store/test_results.py", "tests/api/store/test_training_reports.py"),
     ),
     Mutant(
         file="api/store/dispatch.py",

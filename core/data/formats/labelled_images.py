@@ -16,7 +16,8 @@ from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, shown, without_top_folder
 from core.data.formats import json_lines, parquet, text_table
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
-from core.data.formats.images import ImageFile, by_class, check_format, read_by_class, read_listed
+from core.data.formats.images import read_by_class, read_listed
+from core.data.image_folders import ImageFile, by_class, check_format
 from core.data.image_names import ImageIndex, have_images, is_image
 from core.data.image_tables import EXPECTED, ImageRows, ImageTable, folder_part, listed
 from core.data.tables.cells import shown as shown_text

@@ -18,8 +18,9 @@ from pyarrow import compute
 from core.data.arrow_stream import read_stream
 from core.data.files import UNREADABLE, Files, OnStep, ReadLimits, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
-from core.data.formats.images import ImageFile, read_listed
+from core.data.formats.images import read_listed
 from core.data.formats.parquet import as_categories
+from core.data.image_folders import ImageFile
 from core.data.nested_lists import array_of, is_list
 from core.data.part_names import PARTS, TRAIN
 from core.data.tables.cells import shown as shown_text

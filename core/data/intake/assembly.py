@@ -8,7 +8,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from core.data import scratch
 from core.data.datasets import MIN_TEST_TARGETS, Arrays, check_enough, spec, validate
-from core.data.description import DatasetDescription, describe
+from core.data.description.describe import describe
+from core.data.description.facts import DatasetDescription
 from core.data.division import Division
 from core.data.intake.labels import Labels
 from core.data.layouts import Layout

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from api.controller.orders import GRACE, choose, continued, trial_seed
 from api.models import Lease, Network, Search, Trial
-from api.store import endings, leases, train_orders
+from api.store import endings, train_orders, training_reports
 from api.store.errors import Conflict, NotFound
 from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
@@ -249,7 +249,7 @@ def interrupted(world, calls, do, search, **columns) -> None:
     """A trial whose first attempt has stored a checkpoint after two epochs and 8 s, and died."""
     trial = world.trial(search, **columns)
     first = calls.lease(world.worker(), trial)
-    do(leases.checkpoint, trial, checkpoint_of(first, 2, seconds=8.0), LEASE)
+    do(training_reports.checkpoint, trial, checkpoint_of(first, 2, seconds=8.0), LEASE)
     world.overdue(trial)
     do(endings.expire, 3)
 
@@ -268,7 +268,7 @@ def test_a_continued_training_ends_in_the_epochs_that_are_left(world, calls, do)
     first = calls.lease(world.worker(), trial)
     for epoch in (1, 2, 3):
         calls.epoch(trial, epoch_of(first, epoch))
-    do(leases.checkpoint, trial, checkpoint_of(first, 2), LEASE)
+    do(training_reports.checkpoint, trial, checkpoint_of(first, 2), LEASE)
     world.overdue(trial)
     do(endings.expire, 3)
     assert calls.lease(world.worker()).hyperparameters.epochs == 2 + 4

@@ -15,7 +15,8 @@ from api.controller.process_pool import ProcessPool
 from api.controller.proposer import SUGGEST_SECONDS
 from api.controller.service import Controller
 from api.models import Search, Trial
-from api.schemas import SearchIn, SearchOut
+from api.schemas.new_searches import SearchIn
+from api.schemas.searches import SearchOut
 from api.settings import Settings
 from api.store import datasets, new_searches, searches
 from api.store.errors import Conflict, KeyReused

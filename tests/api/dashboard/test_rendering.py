@@ -13,7 +13,7 @@ from api.dashboard import rendering
 from api.dashboard.rendering import errors_as_pages, size, spread, task_words
 from api.edge import errors
 from api.edge.headers import CONTENT_SECURITY_POLICY
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import searches
 from core.protocol.states import SearchStatus
 from core.tasks import TASKS

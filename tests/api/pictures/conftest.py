@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from api.schemas import SearchOut, TrialOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import TrialOut
 from api.store import searches, trials
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from api.pictures.drawing import architecture_svg, layer_label, lineage_svg
-from api.schemas import MorphismOut, SearchOut
+from api.schemas.searches import SearchOut
+from api.schemas.trials import MorphismOut
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.roots import roots

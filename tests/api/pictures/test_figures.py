@@ -10,7 +10,8 @@ import pytest
 from api.dashboard import search_log
 from api.pictures import figures, trial_curves
 from api.pictures.plots import THEMES
-from api.schemas import Best, EpochOut
+from api.schemas.epochs import EpochOut
+from api.schemas.searches import Best
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialStatus
@@ -285,7 +286,7 @@ def test_milliseconds_below_one_are_no_thousandths_of_a_thousandth(watched, late
 
 def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
     search, (trial, _) = watched()
-    curves = figures.trial_curves(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
+    curves = trial_curves.losses(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
     assert {one["name"]: (one["x"], one["y"], one["yaxis"]) for one in curves} == {
         "training loss": ([1, 2], [1.0, 0.5], "y"),
         "validation loss": ([1, 2], [2.0, 1.0], "y"),
@@ -296,7 +297,7 @@ def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
 def test_the_axis_of_a_trial_that_is_always_right_shows_nothing_above_that(watched):
     search, (trial, _) = watched()
     perfect = [epoch(trial, number, validation_metric=1.0) for number in (1, 2)]
-    axis = figures.trial_curves(search, trial, perfect)["layout"]["yaxis2"]
+    axis = trial_curves.losses(search, trial, perfect)["layout"]["yaxis2"]
     assert axis["range"] == pytest.approx([0.99, 1.0006])  # the line is not cut off
     assert axis["tickmode"] == "auto"
 
@@ -304,9 +305,9 @@ def test_the_axis_of_a_trial_that_is_always_right_shows_nothing_above_that(watch
 def test_the_curves_of_a_final_fit_have_no_validation(watched):
     search, (trial, _) = watched()
     unseen = epoch(trial, 1, validation_loss=None, validation_metric=None)
-    curves = figures.trial_curves(search, trial, [unseen], "dark")["data"]
+    curves = trial_curves.losses(search, trial, [unseen], "dark")["data"]
     assert [one["name"] for one in curves] == ["training loss"]
-    assert figures.trial_curves(search, trial, [])["data"] == []
+    assert trial_curves.losses(search, trial, [])["data"] == []
 
 
 def test_compared_curves_are_not_squeezed_by_a_cold_start_or_a_trial_that_did_not_learn(watched):

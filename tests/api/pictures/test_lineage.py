@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from api.pictures.lineage import COMPLETE, SIBLINGS, selection
-from api.schemas import Best, SearchOut
+from api.schemas.searches import Best, SearchOut
 from api.store.trials import TrialPoint
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func
 
 from api.controller import finisher
 from api.models import Search, Trial
-from api.schemas import LimitsIn
+from api.schemas.searches import LimitsIn
 from api.store import budgets, live_searches, new_trials, searches, trials
 from api.store.errors import Conflict, QuotaExceeded
 from core.protocol.contracts import Budget

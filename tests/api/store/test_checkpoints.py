@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from api.models import Discarded, Epoch, Lease, Search
-from api.store import discarded, endings, leases, searches
+from api.store import discarded, endings, leases, searches, training_reports
 from core.protocol.contracts import Action, Answer, Budget
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, checkpoint_of, epoch_of, handed_back
@@ -25,10 +25,10 @@ def train(do: Any) -> Any:
     def run(held: Any, epochs: list[int], checkpoint: int | None = None) -> None:
         for epoch in epochs:
             report = epoch_of(held, epoch, seconds=float(epoch), validation_metric=epoch / 100)
-            assert do(leases.epoch, held.trial_id, report, LEASE) == Answer()
+            assert do(training_reports.epoch, held.trial_id, report, LEASE) == Answer()
             if epoch == checkpoint:
                 report = checkpoint_of(held, epoch)
-                assert do(leases.checkpoint, held.trial_id, report, LEASE) == Answer()
+                assert do(training_reports.checkpoint, held.trial_id, report, LEASE) == Answer()
 
     return run
 
@@ -132,7 +132,7 @@ def test_an_attempt_without_a_checkpoint_of_its_own_leaves_the_one_before(
 def test_an_epoch_that_is_trained_again_replaces_its_metrics(world, do, take, trial):
     held = take()
     for seconds in (1.0, 2.0):
-        do(leases.epoch, trial, epoch_of(held, 1, seconds=seconds), LEASE)
+        do(training_reports.epoch, trial, epoch_of(held, 1, seconds=seconds), LEASE)
     with world.sessions.begin() as session:
         assert session.get_one(Epoch, (trial, 1, 1)).seconds == 2.0
 
@@ -178,7 +178,7 @@ def test_a_new_checkpoint_replaces_the_one_before(world, do, take, trial):
     held = take()
     reports = [checkpoint_of(held, epoch, seconds=epoch / 2) for epoch in (1, 2)]
     for report in (*reports, reports[-1]):
-        do(leases.checkpoint, trial, report, LEASE)
+        do(training_reports.checkpoint, trial, report, LEASE)
     row = world.get(trial)
     assert (row.checkpoint_key, row.checkpoint_bytes) == (reports[1].blob.key, 10)
     assert (row.checkpoint_attempt, row.checkpoint_epoch, row.checkpoint_seconds) == (1, 2, 1.0)
@@ -190,7 +190,7 @@ def test_a_late_report_of_an_earlier_checkpoint_replaces_nothing(world, do, take
     held = take()
     first, delayed, last = (checkpoint_of(held, epoch) for epoch in (1, 2, 3))
     for report in (first, last, first, delayed):
-        assert do(leases.checkpoint, trial, report, LEASE) == Answer()
+        assert do(training_reports.checkpoint, trial, report, LEASE) == Answer()
     row = world.get(trial)
     assert (row.checkpoint_key, row.checkpoint_epoch) == (last.blob.key, 3)
     assert noted(world) == {first.blob.key, delayed.blob.key}
@@ -212,7 +212,7 @@ def test_a_checkpoint_without_the_lease_changes_nothing(world, do, take, trial):
     held = take()
     for wrong in ({"attempt": 2}, {"token": uuid4()}):
         report = checkpoint_of(held).model_copy(update=wrong)
-        assert do(leases.checkpoint, trial, report, LEASE).action is Action.ABANDON
+        assert do(training_reports.checkpoint, trial, report, LEASE).action is Action.ABANDON
     assert world.get(trial).checkpoint_key is None
 
 
@@ -220,7 +220,7 @@ def test_a_checkpoint_without_the_lease_changes_nothing(world, do, take, trial):
 def test_the_checkpoint_of_an_ended_trial_is_discarded(world, do, take, report, trial, status):
     held = take()
     stored = checkpoint_of(held)
-    do(leases.checkpoint, trial, stored, LEASE)
+    do(training_reports.checkpoint, trial, stored, LEASE)
     note_ended(world)
     assert noted(world) == set()
 
@@ -238,7 +238,7 @@ def test_the_checkpoint_of_a_trial_that_waits_is_kept_until_its_search_is_stoppe
     world, do, take, trial
 ):
     held = take()
-    do(leases.checkpoint, trial, checkpoint_of(held), LEASE)
+    do(training_reports.checkpoint, trial, checkpoint_of(held), LEASE)
     do(endings.hand_back, trial, handed_back(held))
     note_ended(world)
     assert noted(world) == set()
@@ -252,7 +252,7 @@ def test_a_deleted_search_discards_its_checkpoints(world, do, take):
     owner = world.caller()
     search = world.search(owner)
     trial = world.trial(search)
-    do(leases.checkpoint, trial, checkpoint_of(take()), LEASE)
+    do(training_reports.checkpoint, trial, checkpoint_of(take()), LEASE)
     with world.sessions.begin() as session:
         searches.remove(session, owner, search)
     assert len(noted(world)) == 1
@@ -279,7 +279,7 @@ def test_a_lease_that_nobody_else_wants_is_renewed_or_its_result_accepted(
     held = take()
     world.forgotten(trial)
     assert do(endings.expire, 3) == 0
-    assert do(leases.heartbeat, trial, beat(held), LEASE) == Answer()
+    assert do(training_reports.heartbeat, trial, beat(held), LEASE) == Answer()
     world.forgotten(trial)
     assert do(endings.expire, 3) == 0
     assert report(held) is TrialStatus.COMPLETED
@@ -294,7 +294,7 @@ def test_after_an_absence_of_the_service_the_holder_is_heard_first(world, do, ta
     assert do(endings.expire, 3) == 0  # it notices the silence
     moved_back(world, trial, silent_at=9)
     assert do(endings.expire, 3) == 0
-    assert do(leases.heartbeat, trial, beat(held), LEASE) == Answer()
+    assert do(training_reports.heartbeat, trial, beat(held), LEASE) == Answer()
     with world.sessions.begin() as session:
         assert session.get_one(Lease, trial).silent_at is None
     moved_back(world, trial, heard_at=70, expires_at=40, silent_at=11)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from api.models import Delivery, Lease, Search, Webhook, Worker
-from api.store import clock, deliveries, endings, leader, leases, searches
+from api.store import clock, deliveries, endings, leader, searches, training_reports
 from core.protocol.contracts import Action, Budget
 from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE, beat
@@ -61,7 +61,7 @@ def test_a_jump_forward_takes_no_trial_from_a_worker_that_is_heard(world, do, ta
     do(clock.settle)
 
     assert do(endings.expire, 3) == 0  # it has some time to be heard again
-    assert do(leases.heartbeat, trial, beat(held, 1), LEASE).action is Action.CONTINUE
+    assert do(training_reports.heartbeat, trial, beat(held, 1), LEASE).action is Action.CONTINUE
     assert do(endings.expire, 3) == 0
     assert world.get(trial).attempt == 1
     world.audit()

@@ -5,7 +5,7 @@ from uuid import uuid4
 from sqlalchemy import text, update
 
 from api.models import Search, Trial, Worker
-from api.store import endings, leases
+from api.store import endings, training_reports
 from core.protocol.contracts import Budget
 from core.protocol.states import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, epoch_of
@@ -86,13 +86,13 @@ def test_attempts_of_a_trial_share_the_epochs_it_has_reserved(world, do, take) -
     search = world.search(budget=Budget(epochs=10))
     trial = world.trial(search, epochs_reserved=5)
     held = take()
-    do(leases.epoch, trial, epoch_of(held, 4), LEASE)
+    do(training_reports.epoch, trial, epoch_of(held, 4), LEASE)
     world.overdue(trial)
     do(endings.expire, 3)
     assert (world.get(trial).status, world.get(trial).epochs_spent) == (TrialStatus.WAITING, 4)
 
     held = take()
-    do(leases.epoch, trial, epoch_of(held, 1), LEASE)
+    do(training_reports.epoch, trial, epoch_of(held, 1), LEASE)
     world.overdue(trial)
     do(endings.expire, 3)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from api.models import Epoch
-from api.schemas import EpochOut
-from api.store import epochs, leases, pages
+from api.schemas.epochs import EpochOut
+from api.store import epochs, pages, training_reports
 from core.errors import InvalidInput
 from tests.api.store.reports import LEASE, epoch_of
 
@@ -20,7 +20,12 @@ def train(do: Any) -> Any:
 
     def run(held: Any, *numbers: int) -> None:
         for number in numbers:
-            do(leases.epoch, held.trial_id, epoch_of(held, number, seconds=float(number)), LEASE)
+            do(
+                training_reports.epoch,
+                held.trial_id,
+                epoch_of(held, number, seconds=float(number)),
+                LEASE,
+            )
 
     return run
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.controller.suggestions import past_trial
 from api.models import Lease, Search, Trial
-from api.store import leases, live_searches, results
+from api.store import leases, live_searches, results, training_reports
 from api.store.keys import Caller
 from api.store.live_searches import LiveSearch
 from api.store.snapshots import StoredSnapshot
@@ -338,7 +338,7 @@ def test_the_time_of_a_search_begins_with_its_first_step(world, take, do) -> Non
     assert elapsed(world) < 1
 
     beat = Heartbeat(attempt=held.attempt, token=held.token, step=1)
-    do(leases.heartbeat, trial, beat, timedelta(seconds=30))
+    do(training_reports.heartbeat, trial, beat, timedelta(seconds=30))
     world.set(Search, search, started_at=long_ago)
     assert elapsed(world) >= 100
 

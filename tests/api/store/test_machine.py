@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from api.models import Trial
-from api.store import endings, leases, results, searches
+from api.store import endings, leases, results, searches, training_reports
 from api.store.leases import Held
 from core.protocol.contracts import Action, Budget, EpochReport, Heartbeat, TrialResult
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
@@ -103,7 +103,7 @@ class Reports(RuleBasedStateMachine):
         if held is None:
             return
         beat = Heartbeat(attempt=held.attempt, token=held.token, step=step)
-        answer = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
+        answer = self.do(training_reports.heartbeat, held.trial_id, beat, LEASE)
         assert answer.action is self._next_action(held)
 
     @rule(held=held, epoch=st.integers(1, 3))
@@ -111,7 +111,7 @@ class Reports(RuleBasedStateMachine):
         if held is None:
             return
         report = EpochReport(attempt=held.attempt, token=held.token, epoch=epoch, seconds=1.0)
-        answer = self.do(leases.epoch, held.trial_id, report, LEASE)
+        answer = self.do(training_reports.epoch, held.trial_id, report, LEASE)
         assert answer.action is self._next_action(held)
 
     @rule(held=held, epoch=st.integers(1, 3))
@@ -120,7 +120,7 @@ class Reports(RuleBasedStateMachine):
         if held is None:
             return
         report = checkpoint_of(held, epoch)
-        answer = self.do(leases.checkpoint, held.trial_id, report, LEASE)
+        answer = self.do(training_reports.checkpoint, held.trial_id, report, LEASE)
         assert answer.action is self._next_action(held)
         model = self.trials[held.trial_id]
         if self._has_lease(held) and epoch >= model.stored_epoch:  # else it comes late
@@ -213,7 +213,7 @@ class Reports(RuleBasedStateMachine):
             model.end(TrialStatus.LOST, self.status, tries_again=True)
             return
         held = Held(trial_id, *model.lease)
-        answer = self.do(leases.heartbeat, trial_id, beat(held), LEASE)
+        answer = self.do(training_reports.heartbeat, trial_id, beat(held), LEASE)
         assert answer.action is Action.CONTINUE
 
     def _has_lease(self, held: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from api.models import Dataset, Search
-from api.schemas import SearchIn
+from api.schemas.new_searches import SearchIn
 from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError
 from core.graph.roots import roots

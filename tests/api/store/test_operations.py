@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from api.models import Operation
 from api.operation_states import OperationKind, OperationStatus
 from api.roles import Role
-from api.schemas import OperationOut
+from api.schemas.operations import OperationOut
 from api.store import clock, datasets, operations
 from api.store.errors import Conflict
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.models import Search
 from api.operation_states import OperationKind
 from api.roles import Role
-from api.schemas import LimitsIn, SearchPatch
+from api.schemas.searches import LimitsIn, SearchPatch
 from api.store import (
     budgets,
     datasets,

@@ -12,7 +12,7 @@ from sqlalchemy import TextClause, func, text
 from api.models import Search, Trial
 from api.priorities import Priority
 from api.roles import Role
-from api.schemas import LimitsIn
+from api.schemas.searches import LimitsIn
 from api.store import budgets, leases, new_trials, searches, trial_exports, waiting_trials
 from api.store.errors import Conflict, Forbidden
 from api.store.keys import Caller

@@ -3,7 +3,7 @@
 import pytest
 
 from api.models import Trial
-from api.store import endings, leases, results, setbacks, stopped_trials
+from api.store import endings, results, setbacks, stopped_trials, training_reports
 from api.store.errors import Conflict
 from core.protocol.contracts import Action
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
@@ -64,7 +64,7 @@ def test_a_running_trial_is_told_to_stop_and_has_no_other_attempt(
     held = take()
     assert stop(caller, trial).status is TrialStatus.RUNNING
 
-    answer = do(leases.heartbeat, trial, beat(held), LEASE)
+    answer = do(training_reports.heartbeat, trial, beat(held), LEASE)
     assert (answer.action, answer.reason) == (Action.STOP, f"stopped by {caller.name}")
     ENDINGS[ending](do, world, held)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from api.models import Lease, Search, Trial
-from api.schemas import SearchOut
+from api.schemas.searches import SearchOut
 from api.store import searches, summaries
 from api.store.errors import NotFound
 from core.protocol.states import SearchStatus, TrialKind

@@ -12,20 +12,20 @@ from sqlalchemy import select, text
 from api.controller import orders
 from api.models import Damaged, Dataset, Discarded, Lease, Search, Trial
 from api.roles import Role
-from api.schemas import TrialExportOut
+from api.schemas.exports import TrialExportOut
 from api.store import (
     compute,
     discarded,
     dispatch,
     endings,
     enqueued,
-    leases,
     live_searches,
     retention,
     running_trials,
     searches,
     setbacks,
     summaries,
+    training_reports,
     trial_exports,
     trial_tables,
     trials,
@@ -224,7 +224,10 @@ def test_an_export_is_made_in_every_state_of_its_search_and_leaves_it(
     assert len(do(dispatch.claim)) == 2
     for trial in (trained, later):
         held = take()
-        assert do(leases.heartbeat, held.trial_id, beat(held), LEASE).action is Action.CONTINUE
+        assert (
+            do(training_reports.heartbeat, held.trial_id, beat(held), LEASE).action
+            is Action.CONTINUE
+        )
         assert report(held, **as_made(world)) is TrialStatus.COMPLETED
         with world.sessions.begin() as session:
             found = trial_exports.state(session, world.caller(Role.ADMIN), trial)

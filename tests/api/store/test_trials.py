@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from api.models import Trial
-from api.store import leases, pages, trials
+from api.store import pages, training_reports, trials
 from api.store.errors import NotFound
 from core.protocol.states import SearchStatus, TrialKind
 from tests.api.store.reports import LEASE, beat, epoch_of
@@ -29,8 +29,8 @@ def test_a_running_trial_shows_its_progress_and_an_ended_one_its_result(
     caller = world.caller()
     trial = world.trial(world.search(caller))
     held = take()
-    do(leases.heartbeat, trial, beat(held, 70), LEASE)
-    do(leases.epoch, trial, epoch_of(held, 2), LEASE)
+    do(training_reports.heartbeat, trial, beat(held, 70), LEASE)
+    do(training_reports.epoch, trial, epoch_of(held, 2), LEASE)
     running = get(caller, trial)
     report(held, value=0.5, epochs=3)
     ended = get(caller, trial)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from api.roles import Role
-from api.schemas import QueueStatsOut
+from api.schemas.queue import QueueStatsOut
 from api.store import waiting_trials
 from api.store.keys import Caller
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 
 from api.models import FailedAttempt, Search, Trial
 from api.roles import Role
-from api.schemas import WorkerDetail, WorkerTrial
+from api.schemas.workers import WorkerDetail, WorkerTrial
 from api.store import endings, worker_histories, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from api.models import Lease, Worker
 from api.roles import Role
-from api.schemas import WorkerOut
-from api.store import clock, leases, live_workers, workers
+from api.schemas.workers import WorkerOut
+from api.store import clock, leases, live_workers, training_reports, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from tests.api.store.reports import LEASE, beat
@@ -62,7 +62,7 @@ def test_a_heartbeat_is_a_sign_of_its_worker(world, do, take) -> None:
     world.set(Lease, trial, heard_at=long_ago)
     assert listed(world, world.caller())[0].seen_at == long_ago
 
-    do(leases.heartbeat, trial, beat(held), LEASE)
+    do(training_reports.heartbeat, trial, beat(held), LEASE)
     assert listed(world, world.caller())[0].seen_at >= worker.seen_at
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from core.data import intake
-from core.data.description import ColumnFacts
+from core.data.description.facts import ColumnFacts
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.intake import Intake
