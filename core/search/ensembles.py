@@ -5,6 +5,7 @@ Networks that were trained apart err apart, so that their mean errs less (Lakshm
 the last dense layers are divided by the number of networks, and a layer adds their outputs.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,12 @@ from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Add, Dense, Output
 from core.protocol.contracts import Bounds
+from core.search.choice import Forecast
 from core.search.history import PastTrial
 from core.search.lineage import root_of
-from core.search.race import ranked
+from core.search.race import forecasts
 
+MOST_ERRORS = 4.0  # of a network that joins, in those of the winner
 #: More than any network has: for quantities without a bound.
 _ANY = 2**62
 _JOINT_BOUNDS = frozenset({"parameters", "flops", "memory", "latency", "without_layers"})
@@ -107,18 +110,28 @@ def members_of(
     """Up to `count` trials for an ensemble, the winner first; none where there are not two.
 
     The best of each root come first, as networks of different roots differ most; then the best of
-    the others. No architecture comes twice. The joint network keeps to the bounds that were given
-    on parameters, FLOPs, memory, latency and kinds of layers (it has an `Add`); bounds chosen for
-    the data are meant for one network.
+    the others. No architecture comes twice, and none of which far more errors are expected. The
+    joint network keeps to the bounds that were given on parameters, FLOPs, memory, latency and
+    kinds of layers (it has an `Add`); bounds chosen for the data are meant for one network.
     """
     bounds = _bounds(trials, given)
     found: list[PastTrial] = []
-    for trial in _by_root(_different(ranked(trials)), trials):
+    for trial in _by_root(_different(_useful(forecasts(trials))), trials):
         if len(found) == count:
             break
         if not found or fits(joined([one.architecture for one in (*found, trial)]), bounds):
             found.append(trial)
     return found if len(found) > 1 else []
+
+
+def _useful(ranked: Sequence[Forecast]) -> list[PastTrial]:
+    """The winner and the trials of which not much more errors are expected, beyond noise."""
+    return [
+        one.trial
+        for one in ranked
+        if one.log_error - ranked[0].log_error
+        <= math.log(MOST_ERRORS) + math.hypot(one.noise, ranked[0].noise)
+    ]
 
 
 def _different(trials: Sequence[PastTrial]) -> list[PastTrial]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.graph.architecture import Architecture
-from core.search.choice import ranked_by_forecast, ranking
+from core.search.choice import Forecast, ranked_by_forecast
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import continued, unproven
 
@@ -100,7 +100,14 @@ def chosen(trials: Sequence[PastTrial]) -> PastTrial | None:
 
 def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """The trials that have not been superseded and have a value, the winner first."""
-    return ranking(without_superseded(trials))
+    return [one.trial for one in forecasts(trials)]
+
+
+def forecasts(trials: Sequence[PastTrial]) -> list[Forecast]:
+    """What is expected of the trials of `ranked` after the final training, in the same order."""
+    present = without_superseded(trials)
+    known = continued([trial for trial in present if trial.value is not None])
+    return ranked_by_forecast(present, known)
 
 
 def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[PastTrial]:

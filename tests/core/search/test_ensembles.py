@@ -138,6 +138,16 @@ def test_no_architecture_comes_twice(searched):
     assert numbers(members_of([*searched[:8], module], 2)) == [6, 5]
 
 
+def test_a_network_that_is_far_worse_does_not_join(searched):
+    """Its part of the training would be lost; where examples are few, it may be bad luck."""
+    shrunk = dataclasses.replace(searched[8], value=0.7)
+    assert numbers(members_of([*searched[:8], shrunk], 3)) == [6, 5, 7]
+    without_five = [one for one in searched[:8] if one.number != 5]
+    assert numbers(members_of([*without_five, shrunk], 3)) == [6, 7, 4]
+    unsure = [dataclasses.replace(one, value_std=0.05) for one in (*without_five, shrunk)]
+    assert numbers(members_of(unsure, 3)) == [6, 8, 7]
+
+
 def test_networks_without_weights_are_left_out(searched):
     searched[8] = dataclasses.replace(searched[8], inheritable=False)
     assert numbers(members_of(searched, 2)) == [6, 5]
