@@ -12,7 +12,7 @@ from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageFacts:
     """What the header of an image says, with its sides as people see them."""
 
     height: int
@@ -28,7 +28,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ImageSpec:
     """The form that all images are brought into."""
 
     height: int
@@ -46,19 +46,19 @@ class Form:
         return self.height * self.width * self.channels * (2 if self.mode == "I;16" else 1)
 
 
-def form_of(looks: Sequence[Look], largest: int) -> Form:
+def form_of(facts: Sequence[ImageFacts], largest: int) -> ImageSpec:
     """The form that suits all images."""
-    sizes = {(look.height, look.width) for look in looks}
-    height = round(median(look.height for look in looks))
-    width = round(median(look.width for look in looks))
+    sizes = {(image.height, image.width) for image in facts}
+    height = round(median(image.height for image in facts))
+    width = round(median(image.width for image in facts))
     scale = min(1.0, largest / max(height, width))
     height, width = max(1, round(scale * height)), max(1, round(scale * width))
-    mode = "RGB" if any(look.is_colour for look in looks) else "L"
-    if any(look.has_alpha for look in looks):
+    mode = "RGB" if any(image.is_colour for image in facts) else "L"
+    if any(image.has_alpha for image in facts):
         mode += "A"
-    elif mode == "L" and any(look.is_16_bit for look in looks):
+    elif mode == "L" and any(image.is_16_bit for image in facts):
         mode = "I;16"
-    return Form(height, width, mode, _note(sizes, height, width, largest))
+    return ImageSpec(height, width, mode, _note(sizes, height, width, largest))
 
 
 def _note(sizes: set[tuple[int, int]], height: int, width: int, largest: int) -> str:

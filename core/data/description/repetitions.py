@@ -18,7 +18,7 @@ _DIGEST = 16  # bytes: equal digests of different examples are as good as imposs
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExampleFacts:
     """What one pass over examples finds."""
 
     least: float
@@ -27,7 +27,7 @@ class Examined:
     digests: Sequence[bytes]  # of each example
 
 
-def examine(x: NDArray[Any]) -> Examined:
+def examine(x: NDArray[Any]) -> ExampleFacts:
     """The range and the digests of examples, block by block: they may be larger than memory."""
     ranges, digests = [], []
     axes = (0, *range(2, x.ndim))
@@ -38,7 +38,7 @@ def examine(x: NDArray[Any]) -> Examined:
     found = np.array(ranges, np.float64)  # (blocks, 2, channels)
     low, high = found[:, 0].min(axis=0), found[:, 1].max(axis=0)
     constant = np.flatnonzero(varies_by_rounding(low, high, x.dtype))
-    return Examined(float(low.min()), float(high.max()), tuple(constant.tolist()), digests)
+    return ExampleFacts(float(low.min()), float(high.max()), tuple(constant.tolist()), digests)
 
 
 def _digest(example: NDArray[Any]) -> bytes:

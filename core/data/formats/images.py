@@ -21,7 +21,7 @@ from core.data.file_groups import FILE_PREFIX, file_groups
 from core.data.files import UNREADABLE, Files, ReadLimits, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.image_folders import EXPECTED, ImageFile, by_class
-from core.data.image_forms import Form, Look, form_of
+from core.data.image_forms import ImageFacts, ImageSpec, form_of
 from core.data.image_names import have_images
 from core.data.tables.joining import table_names
 from core.errors import InvalidDataset
@@ -90,7 +90,7 @@ def read_listed(
     return replace(_read(files, listed, form, ignored), warnings=_animated_warning(animated))
 
 
-def _look(files: Files, name: str, limits: ReadLimits) -> Look:
+def _look(files: Files, name: str, limits: ReadLimits) -> ImageFacts:
     """The facts in an image's header, of which none is trusted later."""
     try:
         with files.open(name) as stream, Image.open(stream, formats=_FORMATS) as image:
@@ -110,7 +110,7 @@ def _look(files: Files, name: str, limits: ReadLimits) -> Look:
     if exif.get(_ORIENTATION) in _TURNED:
         height, width = width, height
     is_grey = mode in ("1", "L", "LA") or mode.startswith("I")
-    return Look(height, width, not is_grey, has_alpha, mode.startswith("I"), is_animated)
+    return ImageFacts(height, width, not is_grey, has_alpha, mode.startswith("I"), is_animated)
 
 
 def _damaged(name: str, error: BaseException) -> InvalidDataset:
@@ -121,7 +121,9 @@ def _damaged(name: str, error: BaseException) -> InvalidDataset:
     )
 
 
-def _read(files: Files, listed: Sequence[ImageFile], form: Form, ignored: Sequence[str]) -> RawData:
+def _read(
+    files: Files, listed: Sequence[ImageFile], form: ImageSpec, ignored: Sequence[str]
+) -> RawData:
     x: dict[str, NDArray[Any]] = {}
     labels: dict[str, list[str]] = {}
     opaque = True
@@ -164,7 +166,9 @@ def _ignored_note(ignored: Sequence[str]) -> str:
     return f"files that are no images are left out: {len(ignored):,}, such as {shown(ignored[0])}"
 
 
-def _pixels(files: Files, chosen: Sequence[ImageFile], form: Form) -> tuple[NDArray[Any], bool]:
+def _pixels(
+    files: Files, chosen: Sequence[ImageFile], form: ImageSpec
+) -> tuple[NDArray[Any], bool]:
     """(the images as (N, height, width, channels), whether all are opaque)"""
     dtype = np.uint16 if form.mode == "I;16" else np.uint8
     x = scratch.empty((len(chosen), form.height, form.width, form.channels), dtype)
@@ -200,7 +204,7 @@ def _as_floats(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(image, np.float32))
 
 
-def _fitted(image: Image.Image, form: Form) -> NDArray[Any]:
+def _fitted(image: Image.Image, form: ImageSpec) -> NDArray[Any]:
     """The pixels of an image in the size of the form, (height, width, channels)."""
     size = (form.width, form.height)
     if image.size != size:
