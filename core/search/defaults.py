@@ -184,8 +184,13 @@ def race_roots(
 
 
 def _are_images_seen_rarely(config: SearchConfig, spec: DatasetSpec) -> bool:
-    """Whether the exported network will see each image a few times only, as far as is known."""
-    is_timed = config.budget.seconds is not None and STRATEGIES[config.strategy].inherits
+    """Whether a search of its own roots will export a network that sees each image a few times.
+
+    As far as is known: passes are predicted.
+    """
+    if config.root is not None or not STRATEGIES[config.strategy].inherits:
+        return False
+    is_timed = config.budget.seconds is not None
     return is_timed and len(spec.input_shape) == 3 and passes_in_time(config, spec) < MANY_PASSES
 
 
@@ -298,8 +303,11 @@ def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> 
 
     Where few examples are seen very often, the order of networks changes late in training: all are.
     Where the first training was as long as that of any trial (see `root_seconds`), as many are as
-    train at the same time.
+    train at the same time; also one that begins alone, as nothing else tells how much is gained by
+    training without a change. None is where a single root begins for another reason.
     """
+    if race_size(config, spec) < 2 and not _are_images_seen_rarely(config, spec):
+        return 0
     if config.budget.seconds is None:
         return PROMOTED
     if passes_in_time(config, spec, slowness) >= MANY_PASSES:

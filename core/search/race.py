@@ -23,10 +23,10 @@ def promotions(
 ) -> list[Suggestion]:
     """Up to `count` of the `promoted` best roots, to be trained on.
 
-    None before all of several roots have ended.
+    None before all roots that began have ended.
     """
     started = _starts(trials, roots)
-    if len(roots) < 2 or any(trial.is_pending for trial in started):
+    if any(trial.is_pending for trial in started):
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
     known = continued(trials)

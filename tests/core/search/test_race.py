@@ -67,7 +67,9 @@ def test_a_root_that_cannot_be_trained_is_not_trained_on():
 
 
 def test_one_root_alone_does_not_race():
-    assert promotions(raced(0.5, 0.9, 0.7, 0.8)[:1], ROOTS[:1], 2, 5) == []
+    alone = raced(0.5, 0.9, 0.7, 0.8)[:1]
+    assert promotions(alone, ROOTS[:1], 0, 5) == []
+    assert numbers(promotions(alone, ROOTS[:1], 1, 5)) == [0]
 
 
 def test_a_network_that_a_user_enqueued_during_the_race_has_not_lost_it():

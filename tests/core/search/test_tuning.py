@@ -191,6 +191,15 @@ def test_all_roots_are_trained_on_where_examples_are_seen_very_often():
     assert promoted(SearchConfig(budget=Budget(trials=100)), SIGNALS) == 2
 
 
+def test_a_root_that_begins_alone_is_trained_on_where_images_are_seen_rarely():
+    """Else what its children gain by more training would count for them."""
+    many = IMAGES.model_copy(update={"train_examples": 2_000_000})
+    assert promoted(config(), many) == 1
+    given = SearchConfig(budget=config().budget, root=UUID(int=1))
+    assert promoted(given, many) == 0
+    assert promoted(SearchConfig(budget=Budget(trials=3)), SIGNALS) == 0
+
+
 def test_the_measured_speed_decides_what_there_is_time_for():
     """On a GPU each example may be seen a hundred times as often as expected, or half as often."""
     data = IMAGES.model_copy(update={"train_examples": 4_000})
