@@ -27,7 +27,6 @@ TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
 #: takes its epochs to be as slow as those of trials, which are evaluated: the share ends near 0.6.
 IN_WINNER = 0.66
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
-INHERITED_DECAY = 1.0  # of a final fit that is the last piece
 #: Share of inherited weights that a final fit on few images starts from; the epochs of each network
 #: that this takes at least, and how many times as long as the inherited training it must be.
 INHERITED_SHARE, LEARNED_AGAIN, TIMES_BEFORE = 0.5, 25, 2.5
@@ -41,14 +40,14 @@ class Spent:
     total: float  # of all trials of the search
     epochs_in_lineage: int  # of an ensemble the mean of its networks'
 
-    def fits_into(self, epochs: int, seconds: float | None, times: float) -> bool:
-        """Whether a final fit is at least `times` as long as the training that it inherits.
+    def before(self, epochs: int, seconds: float | None) -> float:
+        """The training that a final fit of this length inherits, in lengths of it.
 
-        Its length is in seconds where these limit it, else in epochs.
+        In seconds where these limit it, else in epochs.
         """
         if seconds is None:
-            return epochs >= times * self.epochs_in_lineage
-        return seconds >= times * self.in_lineage
+            return self.epochs_in_lineage / epochs
+        return self.in_lineage / seconds
 
     def final_epochs(self, share: float) -> int:
         """The epochs after which that share of all training is in the exported network."""
@@ -119,17 +118,27 @@ def final_hyperparameters(
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
     passes = passes_of_a_network(config, spec, slowness)
-    is_long = spent is None or spent.fits_into(epochs, limit, TIMES_BEFORE)
+    before = 0.0 if spent is None or not inherited else spent.before(epochs, limit)
+    is_long = TIMES_BEFORE * before <= 1
     share = _inherited_share(config, spec, min(passes, epochs)) if inherited and is_long else 1.0
-    is_last_piece = inherited and share == 1
+    decay = DECAY if share < 1 or not inherited else _decay_after(config, before)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "patience": None,
-            "decay": INHERITED_DECAY if is_last_piece else DECAY,
+            "decay": decay,
             "unaugmented": unaugmented(passes),
             "inherited_share": share,
         }
     )
+
+
+def _decay_after(config: SearchConfig, before: float) -> float:
+    """The share of a final fit over which the rate falls: the second half of all training.
+
+    `before` is the training of the inherited weights, in lengths of the final fit. How long the
+    network of a user was trained is not known, so the rate falls from the beginning.
+    """
+    return 1.0 if config.root is not None else min(1.0, DECAY * (1 + before))
 
 
 def _inherited_share(config: SearchConfig, spec: DatasetSpec, epochs: float) -> float:

@@ -112,10 +112,12 @@ def test_a_trial_is_a_piece_of_a_training_whose_rate_falls_in_the_final_fit_alon
     assert root.averaging > 0  # so that the averaged weights show what the fall would bring
     assert child == root.model_copy(update={"rung": child.rung})
     assert 0 < child.rung < root.rung == 1
+    spent = Spent(in_lineage=1, total=1, epochs_in_lineage=6)
     alone, final = (
-        final_hyperparameters(chosen, spec(), elapsed=0, inherited=has) for has in (False, True)
+        final_hyperparameters(chosen, spec(), elapsed=0, inherited=has, spent=spent)
+        for has in (False, True)
     )
-    assert 0 < alone.decay < final.decay == 1
+    assert (alone.epochs, alone.decay, final.decay) == (12, 0.5, 0.75)
     assert final.learning_rate == root.learning_rate
     assert root.optimiser is (optimiser or Optimiser.MUON)
 
@@ -147,7 +149,6 @@ FEW = spec(1_000)
 def test_a_final_fit_on_few_images_starts_from_half_of_the_inherited_weights(chosen, data, share):
     found = final_hyperparameters(chosen, data, elapsed=0, inherited=True)
     assert found.inherited_share == share
-    assert found.decay == (1.0 if share == 1 else 0.5)
     assert final_hyperparameters(chosen, data, elapsed=0).inherited_share == 1
     trial = trial_hyperparameters(chosen, data, elapsed=0, inherited=True)
     assert trial.inherited_share == 1
@@ -158,7 +159,25 @@ def test_long_trials_are_kept_whole(seconds, share):
     spent = Spent(in_lineage=seconds, total=seconds, epochs_in_lineage=10)
     found = final_hyperparameters(config(600), FEW, elapsed=100, inherited=True, spent=spent)
     assert found.inherited_share == share
-    assert found.decay == (1.0 if share == 1 else 0.5)
+    assert found.decay == (0.5 if share < 1 else pytest.approx(0.5 * (1 + 400 / 488)))
+
+
+@given(before=st.floats(1, 200))
+def test_the_rate_falls_over_the_second_half_of_all_training(before):
+    """A final fit that is short beside the trials of its lineage is the last part of that half."""
+    spent = Spent(in_lineage=before, total=before, epochs_in_lineage=5)
+    found = final_hyperparameters(config(300), spec(), elapsed=100, inherited=True, spent=spent)
+    assert found.max_seconds is not None
+    level = before + (1 - found.decay) * found.max_seconds
+    expected = max(before, (before + found.max_seconds) / 2)
+    assert level == pytest.approx(expected)
+
+
+def test_the_rate_falls_at_once_where_the_network_is_of_a_user():
+    chosen = config(300).model_copy(update={"root": uuid4()})
+    spent = Spent(in_lineage=1, total=1, epochs_in_lineage=5)
+    found = final_hyperparameters(chosen, spec(), elapsed=100, inherited=True, spent=spent)
+    assert found.decay == 1
 
 
 @pytest.mark.parametrize(("epochs", "share"), [(20, 0.5), (21, 1.0)])
