@@ -17,10 +17,9 @@ _START = 2**16  # bytes of a file by which it is recognised
 _MOST = 20  # files of a kind that are looked at
 _COCO_LIST = re.compile(rb'"(images|annotations)"\s*:\s*\[')
 _COCO_FIELD = re.compile(rb'"(file_name|image_id|bbox)"\s*:')
-_VOC_BOX = re.compile(rb"<annotation\b.*<(object|bndbox)\b", re.DOTALL)
-_SHARE = rb"(?:0?\.\d+|[01](?:\.\d*)?|\d(?:\.\d+)?[eE]-\d+)"  # a number from 0 to 1
-#: A class and a box, or a class and an outline.
-_YOLO_ROW = re.compile(rb"\d+(?:[ \t]+" + _SHARE + rb"){4,}[ \t]*")
+_VOC_ROOT, _VOC_BOX = re.compile(rb"<annotation\b"), re.compile(rb"<(object|bndbox)\b")
+_SHARE = re.compile(rb"0?\.\d+|[01](?:\.\d*)?|\d(?:\.\d+)?[eE]-\d+")  # a number from 0 to 1
+_BOX = 4  # numbers of a box; an outline has more
 _CURE = (
     "Netmorph does not detect objects, it predicts classes, labels or numbers for a whole image: "
     "crop each object into a folder of its class, as in cat/1.png and dog/1.png; or add a table "
@@ -83,11 +82,18 @@ def _is_coco(start: bytes) -> bool:
 
 
 def _is_voc(start: bytes) -> bool:
-    return _VOC_BOX.search(start) is not None
+    root = _VOC_ROOT.search(start)
+    return root is not None and _VOC_BOX.search(start, root.end()) is not None
 
 
 def _is_yolo(start: bytes) -> bool:
     """Whether all complete lines are a class and numbers from 0 to 1."""
     lines = start.splitlines()[: -1 if len(start) == _START else None]
     filled = [line.strip() for line in lines if line.strip()]
-    return bool(filled) and all(_YOLO_ROW.fullmatch(line) for line in filled)
+    return bool(filled) and all(_is_yolo_row(line) for line in filled)
+
+
+def _is_yolo_row(line: bytes) -> bool:
+    """Whether a row is a class and a box, or a class and an outline."""
+    kind, *shares = line.split()
+    return kind.isdigit() and len(shares) >= _BOX and all(map(_SHARE.fullmatch, shares))

@@ -45,7 +45,8 @@ _LIBSVM = (
     "`x, y = sklearn.datasets.load_svmlight_file(FILE)` and "
     "`numpy.savez('data.npz', x=x.toarray(), y=y)`, and give data.npz"
 )
-_NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+#: Each number is matched in one way only: with several, a long row would take hours to refuse.
+_NUMBER = rb"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 #: One label or several, the group of a ranking, pairs, and a comment.
 _LIBSVM_ROW = re.compile(
     rb"(?:%b(?:,%b)*)?(?:[ \t]+qid:\d+)?(?P<pairs>(?:[ \t]+\d+:%b)*)[ \t]*(?:#.*)?"

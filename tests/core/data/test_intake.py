@@ -189,6 +189,24 @@ def test_a_table_with_colons_or_blanks_is_no_file_of_libsvm(table: bytes) -> Non
     assert "LIBSVM" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"1" * 65_536 + b"x",
+        b"1," * 40_000 + b"x",
+        b"1 " + b"1:2 " * 20_000 + b"x",
+        b"1 " + b" " * 65_536 + b"x",
+        b"1 1:" + b"2." * 40_000,
+    ],
+    ids=["digits", "labels", "pairs", "blanks", "points"],
+)
+def test_long_rows_are_recognised_in_time_in_proportion_to_their_length(text: bytes) -> None:
+    """Each would take minutes to hours if a pattern could match its parts in several ways."""
+    with pytest.raises(InvalidDataset) as caught:
+        read_bytes(text)
+    assert "LIBSVM" not in str(caught.value)
+
+
 def test_a_file_of_torch_is_answered_with_what_to_do() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
