@@ -112,3 +112,20 @@ def test_a_damaged_annotation_is_not_looked_at() -> None:
     found[found.index(COCO_FILE)] ^= 1
     read_again = intake.read(io.BytesIO(bytes(found)), ReadLimits())
     assert read_again.spec.class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", b"1 " + b"0.1 " * 16_000 + b"x"),
+        ("a.txt", b"1" * 65_536),
+        ("a.xml", b"<annotation " * 6_000),
+        ("a.json", b'{"images"' + b" " * 65_536),
+    ],
+    ids=["shares", "digits", "roots", "blanks"],
+)
+def test_other_files_are_passed_over_in_time_in_proportion_to_their_length(name, text):
+    """Each would take minutes or longer if a pattern could match its parts in several ways."""
+    assert "annotations of objects" not in str(
+        refusal(images("cat") | {f"cat/{name}": text, "cat/a.png": PNG})
+    )
