@@ -53,8 +53,13 @@ def winner(trials: Sequence[PastTrial]) -> PastTrial | None:
 
 def ranking(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """The winner and those that would win without it, in this order."""
+    return [one.trial for one in forecasts(trials)]
+
+
+def forecasts(trials: Sequence[PastTrial]) -> list[Forecast]:
+    """What is expected of the trials of `ranking`, in the same order."""
     known = continued([trial for trial in trials if trial.value is not None])
-    return [one.trial for one in ranked_by_forecast(trials, known)]
+    return ranked_by_forecast(trials, known)
 
 
 def ranked_by_forecast(
@@ -69,22 +74,22 @@ def ranked_by_forecast(
     ]
     usable = [trial for trial in measured if trial.inheritable] or measured
     of_error, of_loss = exponents_of(trials, ERROR), exponents_of(trials, LOSS)
-    forecasts = sorted(
+    found = sorted(
         (_forecast(one, of_error[one.trial_id], of_loss[one.trial_id]) for one in usable),
         key=lambda one: (one.log_error, one.trial.number),
     )
-    if not forecasts:
+    if not found:
         return []
-    best = forecasts[0]
-    contenders = [replace(one, is_contender=True) for one in forecasts if _is_near(one, best)]
+    best = found[0]
+    contenders = [replace(one, is_contender=True) for one in found if is_near(one, best)]
     if all(one.log_loss is not None for one in contenders):
         contenders.sort(key=lambda one: (one.log_loss or 0.0, one.trial.number))
-    return contenders + [one for one in forecasts if not _is_near(one, best)]
+    return contenders + [one for one in found if not is_near(one, best)]
 
 
-def _is_near(one: Forecast, best: Forecast) -> bool:
-    """Whether the difference of two errors is within its standard error."""
-    return one.log_error - best.log_error <= math.hypot(one.noise, best.noise)
+def is_near(one: Forecast, best: Forecast, times: float = 1.0) -> bool:
+    """Whether an error is at most `times` the best one, or above that within its standard error."""
+    return one.log_error - best.log_error <= math.log(times) + math.hypot(one.noise, best.noise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Networks that were trained apart err apart, so that their mean errs less (Lakshm
 the last dense layers are divided by the number of networks, and a layer adds their outputs.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Add, Dense, Output
 from core.protocol.contracts import Bounds
-from core.search.choice import Forecast
+from core.search.choice import Forecast, is_near
 from core.search.history import PastTrial
 from core.search.lineage import root_of
 from core.search.race import forecasts
@@ -126,12 +125,7 @@ def members_of(
 
 def _useful(ranked: Sequence[Forecast]) -> list[PastTrial]:
     """The winner and the trials of which not much more errors are expected, beyond noise."""
-    return [
-        one.trial
-        for one in ranked
-        if one.log_error - ranked[0].log_error
-        <= math.log(MOST_ERRORS) + math.hypot(one.noise, ranked[0].noise)
-    ]
+    return [one.trial for one in ranked if is_near(one, ranked[0], times=MOST_ERRORS)]
 
 
 def _different(trials: Sequence[PastTrial]) -> list[PastTrial]:

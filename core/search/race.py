@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.graph.architecture import Architecture
+from core.search import choice
 from core.search.choice import Forecast, ranked_by_forecast
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import continued, unproven
@@ -105,9 +106,7 @@ def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
 
 def forecasts(trials: Sequence[PastTrial]) -> list[Forecast]:
     """What is expected of the trials of `ranked` after the final training, in the same order."""
-    present = without_superseded(trials)
-    known = continued([trial for trial in present if trial.value is not None])
-    return ranked_by_forecast(present, known)
+    return choice.forecasts(without_superseded(trials))
 
 
 def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[PastTrial]:
