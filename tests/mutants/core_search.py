@@ -3,6 +3,30 @@
 from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(  # a final fit after short trials gives up its high rate at once
+        file="core/search/trial_training.py",
+        old="min(1.0, DECAY * (1 + before))",
+        new="1.0",
+        tests=("tests/core/search/test_trial_training.py",),
+    ),
+    Mutant(  # a race on many images takes the network that begins fast
+        file="core/search/defaults.py",
+        old="affordable.append(config.parallelism)",
+        new="affordable.append(MOST_ROOTS)",
+        tests=("tests/core/search/test_defaults.py",),
+    ),
+    Mutant(  # a root that begins alone is not trained on before its children
+        file="core/search/defaults.py",
+        old="return min(MOST_ROOTS, config.parallelism)",
+        new="return 0",
+        tests=("tests/core/search/test_tuning.py",),
+    ),
+    Mutant(  # a network that is far worse joins an ensemble
+        file="core/search/ensembles.py",
+        old="if is_near(one, ranked[0], times=MOST_ERRORS)",
+        new="if one",
+        tests=("tests/core/search/test_ensembles.py",),
+    ),
     Mutant(  # a batch is chosen without fantasies: its members are next to each other
         file="core/search/acquisition.py",
         old="surrogate = surrogate.fantasize(points[index : index + 1])",
