@@ -48,6 +48,9 @@ IMAGE_AXES = 3  # of one example: channels, height, width
 _CLEARLY = 0.9  # of another choice's time: a smaller share is no noise
 _HOPELESS = 1.5  # times the least time: a choice that took this long is not timed again
 _LEAST_TURNS, _TIMED_SECONDS = 3, 0.03  # for all choices together
+#: Threads are compared by steps well above the size from which they pay, and by the second of
+#: two: another number of threads starts or ends some, in the first step that uses it.
+_THREADS_STEP, _THREADS_ROW = 4, 2
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 Clock = Callable[[], float]
@@ -125,7 +128,9 @@ def kind_of(architecture: Architecture) -> int:
 def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     """The fastest choice for networks of images (3), signals (2) and vectors (1): see `kind_of`.
 
-    Takes about 0.2 s on a CPU. On a GPU nothing is timed.
+    All have all threads: while a worker starts, other parts of the service do as well, and what
+    several threads are worth then says nothing about later (see `with_fastest_threads`). Takes
+    about 0.2 s on a CPU. On a GPU nothing is timed.
     """
     if device.type != "cpu":
         return {
@@ -133,8 +138,27 @@ def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
         }
     with _threads_kept():
         chosen = {axes: _of_one_thread(probe, device) for axes, probe in PROBES.items()}
-        threads = 1 if threads == 1 else _threads(chosen[IMAGE_AXES], threads)
     return {axes: replace(compute, threads=threads) for axes, compute in chosen.items()}
+
+
+def with_fastest_threads(
+    computes: Mapping[int, Compute], threads: int, clock: Clock = time.perf_counter
+) -> Mapping[int, Compute]:
+    """The same choices with all `threads`, or with one where others keep the processors busy.
+
+    Threads of one step wait for the slowest, so one alone is then faster. Takes about 0.2 s, and
+    nothing where there is no choice.
+    """
+    if threads == 1 or computes[IMAGE_AXES].device.type != "cpu":
+        return computes
+    step_flops = _THREADS_STEP * SMALL_STEP
+    probe = PROBES[IMAGE_AXES]
+    probe = replace(probe, batch=ceil(step_flops / (BACKWARD * probe.architecture.flops)))
+    choices = [replace(computes[IMAGE_AXES], threads=count) for count in (threads, 1)]
+    with _threads_kept():
+        seconds = timed(probe, choices, clock, in_a_row=_THREADS_ROW)
+    chosen = min(choices, key=lambda choice: seconds[choice])
+    return {axes: replace(compute, threads=chosen.threads) for axes, compute in computes.items()}
 
 
 def fp32(device: torch.device, threads: int) -> Mapping[int, Compute]:
@@ -179,30 +203,27 @@ def _of_one_thread(probe: Probe, device: torch.device) -> Compute:
     return best(timed(probe, choices, time.thread_time))
 
 
-def _threads(compute: Compute, threads: int) -> int:
-    """All threads, unless a step that is large enough for them takes no longer with one."""
-    probe = replace(
-        PROBES[IMAGE_AXES],
-        batch=ceil(SMALL_STEP / (BACKWARD * PROBES[IMAGE_AXES].architecture.flops)),
-    )
-    seconds = timed(probe, [replace(compute, threads=n) for n in (threads, 1)], time.perf_counter)
-    return min(seconds, key=lambda choice: seconds[choice]).threads
-
-
-def timed(probe: Probe, choices: list[Compute], clock: Clock) -> dict[Compute, float]:
+def timed(
+    probe: Probe, choices: list[Compute], clock: Clock, in_a_row: int = 1
+) -> dict[Compute, float]:
     """The least seconds that a step took with each choice; the choices take turns.
 
-    The first turn warms up. A choice that is much slower than another is not timed again.
+    The first turn warms up, and so do all but the last of steps in a row. A choice that is much
+    slower than another is not timed again.
     """
     steps = {choice: probe.step(choice) for choice in choices}
-    for choice, step in steps.items():
-        _seconds(choice, step, clock)
-    least = {choice: _seconds(choice, step, clock) for choice, step in steps.items()}
+
+    def last_of_row(choice: Compute) -> float:
+        return [_seconds(choice, steps[choice], clock) for _ in range(in_a_row)][-1]
+
+    for choice in choices:
+        last_of_row(choice)
+    least = {choice: last_of_row(choice) for choice in choices}
     turns, spent = 1, sum(least.values())
     while turns < _LEAST_TURNS or spent < _TIMED_SECONDS:
-        for choice, step in steps.items():
+        for choice in choices:
             if least[choice] < _HOPELESS * min(least.values()):
-                seconds = _seconds(choice, step, clock)
+                seconds = last_of_row(choice)
                 least[choice], spent = min(least[choice], seconds), spent + seconds
         turns += 1
     return least
