@@ -85,7 +85,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     if not found:
         raise SpaceExhausted(
             f"every architecture within the bounds that can be reached from the "
-            f"{len(snapshot.trials)} trials has been tried{_memory_in_words(snapshot)}"
+            f"{len(snapshot.trials)} trials has been tried{_left_out_in_words(snapshot)}"
         )
     return tuple(_inheriting(one) for one in found)
 
@@ -165,12 +165,21 @@ def _bounds(snapshot: Snapshot) -> Bounds:
     )
 
 
-def _memory_in_words(snapshot: Snapshot) -> str:
-    """What memory has left out, for the reason of a search that finds nothing new."""
-    if snapshot.exceeded_memory is None:
-        return ""
-    exceeded = snapshot.exceeded_memory.bytes / 1e6
-    return f", beside those with an estimated {exceeded:.0f} MB or more: every worker ran out of it"
+def _left_out_in_words(snapshot: Snapshot) -> str:
+    """What time and memory have left out, for the reason of a search that finds nothing new."""
+    left_out = []
+    if snapshot.example_seconds is not None:
+        speed = 1 / snapshot.example_seconds
+        left_out.append(
+            f"those expected to train on less than {speed:.3g} examples a second, too slow for "
+            "the time of the search"
+        )
+    if snapshot.exceeded_memory is not None:
+        exceeded = snapshot.exceeded_memory.bytes / 1e6
+        left_out.append(
+            f"those with an estimated {exceeded:.0f} MB or more: every worker ran out of it"
+        )
+    return "".join(f", beside {one}" for one in left_out)
 
 
 def _inheriting(suggestion: Suggestion) -> Suggestion:

@@ -88,7 +88,7 @@ def main() -> None:
     commands = os.fdopen(os.dup(0), "rb")
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that prints of libraries do not mix with events
-    environment = _environment()
+    environment = _environment().measured_again()
     connection = SupervisorConnection(commands, events)
     device = environment.device
     connection.send(Ready(device=_device_name(device), memory=memory_of(device)))

@@ -1,5 +1,6 @@
 """Carrying out one order: decode it, train its network, store the weights, describe the ending."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +44,7 @@ from worker.trainer.training.checks import check_finite_weights, memory_errors_a
 from worker.trainer.training.evaluation import Evaluation, evaluate
 from worker.trainer.training.loop import Outcome, TrainingInterrupted, train
 from worker.trainer.training.state import State
+from worker.trainer.training.threads import ThreadsInUse
 
 
 class ReadingStopped(NetmorphError):
@@ -178,6 +180,20 @@ class JobRun:
         check_finite_weights(network)
         return Trained(self._joint(network), outcome)
 
+    def _on_step(self) -> Callable[[int], None]:
+        """The callback, which also adapts the threads unless how it computes is fixed."""
+        threads, on_step = self.compute.threads, self.callbacks.on_step
+        is_fixed = not self.environment.is_measured or self.compute.device.type != "cpu"
+        if is_fixed or threads == 1:
+            return on_step
+        in_use = ThreadsInUse(threads, self.environment.clock)
+
+        def adapt_and_report(step: int) -> None:
+            in_use.step_ended()
+            on_step(step)
+
+        return adapt_and_report
+
     def _run_loop(self, network: Network | Ensemble, checkpointer: Checkpointer) -> Outcome:
         job, h = self.job, self.job.hyperparameters
         outputs = job.measured.outputs(job.dataset_spec)
@@ -193,7 +209,7 @@ class JobRun:
             keep_last=job.is_final or bool(h.averaging),
             chance_loss=loss.chance_loss(self.data.y_train, outputs, h.label_smoothing),
             should_stop=self.callbacks.should_stop,
-            on_step=self.callbacks.on_step,
+            on_step=self._on_step(),
             on_epoch=self.callbacks.on_epoch,
             clock=self.environment.clock,
             checkpointer=checkpointer,

@@ -315,3 +315,10 @@ def test_an_architecture_for_which_no_device_has_the_memory_is_not_suggested(kin
         assert all(training_memory(one.architecture.costs, 32) < most for one in found)
     with pytest.raises(SpaceExhausted, match="0 MB or more: every worker ran out of it"):
         step(snapshot(kind, trials, exceeded_memory=ExceededMemory(1, 32)))
+
+
+def test_the_reason_names_networks_that_are_left_out_as_they_train_too_slowly():
+    trials = (completed(waiting(Suggestion(architecture=ROOT))),)
+    reason = "beside those expected to train on less than 1e\\+09 examples a second, too slow"
+    with pytest.raises(SpaceExhausted, match=reason):
+        step(snapshot("random", trials, example_seconds=1e-9))
