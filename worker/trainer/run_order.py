@@ -44,7 +44,7 @@ from worker.trainer.training.checks import check_finite_weights, memory_errors_a
 from worker.trainer.training.evaluation import Evaluation, evaluate
 from worker.trainer.training.loop import Outcome, TrainingInterrupted, train
 from worker.trainer.training.state import State
-from worker.trainer.training.threads import ThreadCount
+from worker.trainer.training.threads import ThreadSettings
 
 
 class ReadingStopped(NetmorphError):
@@ -186,7 +186,7 @@ class JobRun:
         is_fixed = not self.environment.is_measured or self.compute.device.type != "cpu"
         if is_fixed or threads == 1:
             return on_step
-        in_use = ThreadCount(threads, self.environment.clock)
+        in_use = ThreadSettings(threads, self.environment.clock)
 
         def adapt_and_report(step: int) -> None:
             in_use.step_ended()

@@ -14,7 +14,7 @@ _TRY_AGAIN_SECONDS = 20.0
 _SLOWER = 1.5  # times what a step would take if threads shared it without any loss
 
 
-class ThreadCount:
+class ThreadSettings:
     """Changes to one thread while several take longer than one could.
 
     A step is that slow where the fastest of some in a row took 1.5 x `threads` times as long as

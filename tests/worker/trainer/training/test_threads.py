@@ -1,6 +1,6 @@
 """A training goes on with one thread while its threads wait for other programs."""
 
-from worker.trainer.training.threads import ThreadCount
+from worker.trainer.training.threads import ThreadSettings
 
 
 class Machine:
@@ -8,7 +8,7 @@ class Machine:
 
     def __init__(self):
         self.now, self.counts = 0.0, []
-        self.threads = ThreadCount(2, lambda: self.now, self.counts.append)
+        self.threads = ThreadSettings(2, lambda: self.now, self.counts.append)
 
     def steps(self, seconds, count):
         for _ in range(count):
