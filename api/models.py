@@ -137,7 +137,7 @@ class Dataset(Base):
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     builtin: Mapped[bool]
     task: Mapped[str]
-    spec: Mapped[dict[str, Any]]  # core.protocol.contracts.DatasetSpec
+    spec: Mapped[dict[str, Any]]  # core.protocol.contracts.datasets.DatasetSpec
     blob_key: Mapped[str]
     blob_bytes: Mapped[int] = mapped_column(BigInteger)
     description: Mapped[dict[str, Any] | None]  # core.data.description.facts.DatasetDescription
@@ -194,8 +194,8 @@ class Search(Base):
     #: Whether all users of the service may read it; only its owner and admins change it.
     shared: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     priority: Mapped[str] = mapped_column(default=Priority.NORMAL, server_default="normal")
-    config: Mapped[dict[str, Any]]  # core.protocol.contracts.SearchConfig
-    bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.Bounds, as given or chosen
+    config: Mapped[dict[str, Any]]  # core.protocol.contracts.search_config.SearchConfig
+    bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.bounds.Bounds, as given or chosen
     parallelism: Mapped[int]  # trials in flight
     trial_limit: Mapped[int | None]
     epoch_limit: Mapped[int | None]
@@ -329,7 +329,8 @@ class Trial(Base):
     measures: Mapped[list[Any] | None]  # of the same: pairs of a name and a number
     value_at_rung: Mapped[float | None] = mapped_column(Float)  # after a part of its training
     precision: Mapped[str | None]  # how it was computed: "bf16 channels-last"
-    comparison: Mapped[dict[str, Any] | None]  # core.protocol.contracts.Comparison; final fit only
+    # core.protocol.contracts.results.Comparison; final fit only
+    comparison: Mapped[dict[str, Any] | None]
     epochs: Mapped[int] = mapped_column(default=0, server_default="0")  # of the counted attempt
     best_epoch: Mapped[int | None]
     seconds: Mapped[float | None] = mapped_column(Float)

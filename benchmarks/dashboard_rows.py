@@ -21,7 +21,10 @@ from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
 from core.morphisms import sample
-from core.protocol.contracts import BlobRef, Bounds, Budget, SearchConfig
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialStatus
 
 WORKERS = 4

@@ -24,15 +24,12 @@ from core.data.datasets import Arrays
 from core.errors import SpaceExhausted
 from core.graph.architecture import Architecture
 from core.morphisms import to_json
-from core.protocol.contracts import (
-    BlobRef,
-    Bounds,
-    DatasetSpec,
-    Hyperparameters,
-    Member,
-    SearchConfig,
-    TrainOrder,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.train_orders import Member, TrainOrder
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from core.search import budget, defaults, ensembles, halving, pace, race, trial_training

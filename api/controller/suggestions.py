@@ -14,13 +14,11 @@ from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.bounds import ExceededMemory
 from core.graph.cost import training_memory
-from core.protocol.contracts import (
-    Bounds,
-    DatasetSpec,
-    Hyperparameters,
-    SearchConfig,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search import defaults, pace, trial_training
 from core.search.history import PastTrial, Suggestion

@@ -29,7 +29,7 @@ from api.schemas.searches import SearchOut
 from api.schemas.trials import TrialOut
 from api.store import enqueued, running_trials, searches, trial_exports, trial_tables, trials
 from api.store.trial_tables import Arrangement
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialKind, TrialStatus
 
 router = APIRouter(route_class=PageRoute)

@@ -19,7 +19,8 @@ from api.store.errors import Conflict
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.errors import InvalidInput
-from core.protocol.contracts import Budget, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import (
     EXTENDABLE_SEARCH,
     LIVE_SEARCH,

@@ -18,7 +18,8 @@ from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.readable import readable
 from core.data.description.facts import DatasetDescription
-from core.protocol.contracts import BlobRef, DatasetSpec
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.datasets import DatasetSpec
 
 #: What is shown of a data set whose description another release wrote.
 _UNKNOWN: dict[str, Any] = {

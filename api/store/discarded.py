@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Discarded, Lease, Network, Trial
 from api.store import blobs
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_TRIAL
 
 _NO_TIME = timedelta(0)

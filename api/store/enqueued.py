@@ -16,7 +16,8 @@ from api.store.keys import Caller
 from api.store.notifications import changed
 from core.graph.architecture import Architecture
 from core.graph.given_network import check_fits
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import SearchStatus
 
 _OPEN = {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED}

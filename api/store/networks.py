@@ -17,7 +17,7 @@ from api.store.keys import Caller
 from core.errors import InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.preparation import output_layer
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.tasks import TASKS
 
 

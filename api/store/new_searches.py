@@ -26,7 +26,9 @@ from core.graph.given_network import check_fits
 from core.graph.roots import roots
 from core.morphisms import allowed
 from core.protocol import tracing
-from core.protocol.contracts import Bounds, Cost, DatasetSpec, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import Cost, SearchConfig
 from core.search import defaults, pace
 from core.search.strategies import strategy
 from core.tasks import TASKS, measured

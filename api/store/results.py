@@ -21,14 +21,9 @@ from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import (
-    BlobRef,
-    Comparison,
-    Measures,
-    ResultAnswer,
-    TestMetrics,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.fields import Measures
+from core.protocol.contracts.results import Comparison, ResultAnswer, TestMetrics, TrialResult
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS, AbstractTask
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from api.models import Dataset, Discarded, Network, Trial
 from api.store import blobs
 from api.store.fragments import listed
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL
 
 _AT_ONCE = 1000  # keys in one query

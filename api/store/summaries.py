@@ -16,7 +16,9 @@ from api.schemas.searches import Best, DatasetRef, OwnerRef, SearchOut, Used
 from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons
-from core.protocol.contracts import Bounds, Budget, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS, measured

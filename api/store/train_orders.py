@@ -32,14 +32,12 @@ from api.store.prepared import PreparedStatement
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.speed import slowness
-from core.protocol.contracts import (
-    BlobRef,
-    Checkpoint,
-    DatasetSpec,
-    Hyperparameters,
-    SearchConfig,
-    TrainingChoices,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialKind
 
 _log = logging.getLogger(__name__)

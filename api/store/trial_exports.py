@@ -17,7 +17,7 @@ from api.store import blobs, clock, discarded, quotas, searches, trials, waiting
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 
 _COPIED = ("search_id", "architecture", "fingerprint", "layers", "parameters", "flops", "choices")

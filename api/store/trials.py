@@ -18,7 +18,9 @@ from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.readable import readable
-from core.protocol.contracts import BlobRef, SearchConfig, TrainingChoices
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS, AbstractTask

@@ -34,7 +34,7 @@ from core.layers import (
     ReLU,
     family_of,
 )
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 FILTERS = 16  # of the first convolution; doubled after each reduction
 UNITS = 64  # of the hidden dense layer

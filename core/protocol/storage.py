@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol import buckets, partial_file
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.file_hash import FileHash
 
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")

@@ -15,15 +15,11 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import width
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    Cost,
-    DatasetSpec,
-    SearchConfig,
-    SplitKind,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec, SplitKind
+from core.protocol.contracts.search_config import Cost, SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search.history import PastTrial
 from core.search.pace import (
     GOAL_SHARE,

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from math import ceil
 
-from core.protocol.contracts import DatasetSpec, Hyperparameters, SearchConfig, TrainingChoices
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search.defaults import passes_of_a_network, split_seeds
 from core.search.halving import RUNG
 from core.search.pace import (

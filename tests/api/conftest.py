@@ -27,15 +27,13 @@ from api.store.keys import Caller
 from core.data import intake
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
-from core.protocol.contracts import (
-    BlobRef,
-    Bounds,
-    Budget,
-    DatasetSpec,
-    LeaseRequest,
-    SearchConfig,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialResult
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.background import Gate
 from tests.api.quick_server import QuickServer

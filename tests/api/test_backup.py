@@ -17,7 +17,10 @@ from api.models import Search, Trial
 from api.store import live_searches
 from api.store.errors import NotFound
 from core.graph.roots import roots
-from core.protocol.contracts import Action, Bounds, Budget, Heartbeat, TestMetrics
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action, Heartbeat
+from core.protocol.contracts.results import TestMetrics
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from core.search.budget import decide

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from core.graph.cost import BACKWARD
-from core.protocol.contracts import Checkpoint, EpochMetrics
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.storage import Storage
 from worker.trainer.job_data import DataReader
 from worker.trainer.networks.compute import Compute, kind_of

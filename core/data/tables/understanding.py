@@ -15,7 +15,7 @@ from core.data.tables.label_copies import copies_label, warning_about
 from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
 from core.data.tables.table import Rows, Table
 from core.errors import InvalidDataset
-from core.protocol.contracts import TableSpec
+from core.protocol.contracts.datasets import TableSpec
 
 MAX_FEATURES = 4_000
 

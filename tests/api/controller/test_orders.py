@@ -13,14 +13,12 @@ from api.store import endings, train_orders, training_reports
 from api.store.errors import Conflict, NotFound
 from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    Checkpoint,
-    Hyperparameters,
-    Member,
-    Training,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.train_orders import Member
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, checkpoint_of, epoch_of
 

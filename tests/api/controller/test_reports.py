@@ -19,7 +19,7 @@ from core.graph.roots import roots
 from core.graph.weights import save
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialKind
 from core.protocol.storage import Storage
 

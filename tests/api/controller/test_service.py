@@ -22,7 +22,9 @@ from api.store import datasets, new_searches, searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
-from core.protocol.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
+from core.protocol.contracts.reports import Action, EpochReport, Heartbeat
+from core.protocol.contracts.results import TestMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.api.worker_calls import WorkerCalls

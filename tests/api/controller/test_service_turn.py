@@ -14,7 +14,7 @@ from api.controller.sweeper import Sweeper
 from api.models import Trial
 from api.roles import Role
 from api.store import searches
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialStatus
 from core.protocol.storage import Storage
 

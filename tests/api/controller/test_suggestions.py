@@ -16,7 +16,7 @@ from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.cost import training_memory
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 ROOT = roots(SPEC, Bounds())[0]
 

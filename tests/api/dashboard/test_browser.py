@@ -15,7 +15,7 @@ from api.models import Search, Trial, Worker
 from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.api.background import ASYNC, Gate, upload
 from tests.api.store.reports import LEASE
 from tests.browser import chromium, page_of

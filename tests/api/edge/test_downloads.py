@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from api.models import Trial
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from netmorph.client import Client
 from tests.api.visitors import enter
 

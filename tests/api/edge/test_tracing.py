@@ -20,7 +20,8 @@ from tests.waiting import wait_for
 WORKER = """
 from uuid import uuid4
 from core.protocol import tracing
-from core.protocol.contracts import LeaseRequest, TrialOutcome
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialOutcome
 from worker.agent.controller_client import ControllerClient
 from worker.agent.lease import HeldLease
 from worker.settings import Settings

@@ -10,7 +10,7 @@ from sqlalchemy import insert, text
 from api.controller.service import LONGEST_STEP
 from api.models import Epoch, Search, Trial
 from api.roles import Role
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus
 from netmorph.client import Client
 

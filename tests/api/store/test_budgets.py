@@ -10,7 +10,7 @@ from api.models import Search, Trial
 from api.schemas.searches import LimitsIn
 from api.store import budgets, live_searches, new_trials, searches, trials
 from api.store.errors import Conflict, QuotaExceeded
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.budget import Finish, decide
 

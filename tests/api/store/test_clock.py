@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from api.models import Delivery, Lease, Search, Webhook, Worker
 from api.store import clock, deliveries, endings, leader, searches, training_reports
-from core.protocol.contracts import Action, Budget
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action
 from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE, beat
 

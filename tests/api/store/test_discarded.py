@@ -9,7 +9,7 @@ from sqlalchemy import select, text, update
 
 from api.models import Dataset, Discarded, Lease, Trial, Version
 from api.store import discarded, searches
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 
 _BLOCKED = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 

@@ -11,7 +11,9 @@ from api.store import enqueued
 from api.store.errors import Conflict, NotFound
 from core.errors import InvalidInput
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, Budget, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import SearchStatus, TrialStatus
 
 

@@ -10,7 +10,7 @@ from api.schemas.new_searches import SearchIn
 from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 GOOD: dict[str, Any] = {"dataset": "data", "budget": {"trials": 3}}
 

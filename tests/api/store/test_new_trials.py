@@ -7,7 +7,7 @@ import pytest
 
 from api.models import Search
 from api.store import new_trials
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialKind
 
 

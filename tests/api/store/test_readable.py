@@ -7,7 +7,8 @@ import pytest
 from api.models import Dataset, Search, Trial
 from api.store import datasets, searches, trials
 from api.store.readable import readable
-from core.protocol.contracts import Budget, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 
 GOOD = {"budget": {"trials": 3}, "seed": 7}
 

@@ -10,7 +10,8 @@ from sqlalchemy import func
 from api.models import Lease, Search, Trial
 from api.store import searches, train_orders
 from api.store.leases import Held
-from core.protocol.contracts import Budget, Hyperparameters
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 
 CHOSEN = Hyperparameters(epochs=7)

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from api.models import Lease, Search
 from api.store import endings, results, training_reports
-from core.protocol.contracts import Action, Answer, EpochReport, Heartbeat, TestMetrics
+from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
+from core.protocol.contracts.results import TestMetrics
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, epoch_of, version
 

@@ -36,7 +36,12 @@ from api.store import (
 from api.store.errors import Conflict, NotFound, QuotaExceeded
 from api.store.trial_tables import Arrangement
 from core.graph.roots import roots
-from core.protocol.contracts import Action, BlobRef, Bounds, Budget, TestMetrics, TrainOrder
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action
+from core.protocol.contracts.results import TestMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, beat, handed_back
 

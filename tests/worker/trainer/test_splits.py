@@ -17,7 +17,7 @@ from core.data.split_rule import SplitRule
 from core.errors import InvalidInput
 from core.graph.building import chain
 from core.layers import Dense, Input, Output
-from core.protocol.contracts import SplitKind, SplitSpec
+from core.protocol.contracts.datasets import SplitKind, SplitSpec
 from core.protocol.states import TrialKind
 from core.search.defaults import check_splits, split_seeds
 from core.search.recipe import hyperparameters
