@@ -29,7 +29,7 @@ from core.protocol import tracing
 from core.protocol.contracts.bounds import Bounds
 from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.contracts.search_config import Cost, SearchConfig
-from core.search import defaults, pace
+from core.search import defaults, pace, splits
 from core.search.strategies import strategy
 from core.tasks import TASKS, measured
 
@@ -90,7 +90,7 @@ def check(
     config = config.model_copy(update={"int8": config.int8 or None})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
-    defaults.check_splits(config, spec)
+    splits.check_splits(config, spec)
     root = _root(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     _check_kinds(config, bounds)

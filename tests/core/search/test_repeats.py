@@ -16,13 +16,11 @@ from core.protocol.contracts.training import Training
 from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search import race
-from core.search.defaults import (
-    is_in_race,
-    split_seeds,
-)
+from core.search.defaults import is_in_race
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal
 from core.search.repeats import comparable, missing_repeats, pooled
+from core.search.splits import split_seeds
 from core.search.step import Snapshot, step
 from core.search.trial_training import (
     trial_hyperparameters,
