@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 
 from api import db
 from api.controller.suggestions import architecture_columns
-from api.models import Lease, Search, Trial, Version, Worker
+from api.models.leases import Lease
+from api.models.searches import Search, Version
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.roles import Role
 from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller

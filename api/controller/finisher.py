@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from api.controller.suggestions import architecture_columns, past_trial
-from api.models import Search
+from api.models.searches import Search
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch
 from core.protocol.contracts.bounds import Bounds

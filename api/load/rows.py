@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, text
 
 from api import db
-from api.models import Search
+from api.models.searches import Search
 from api.roles import Role
 from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller

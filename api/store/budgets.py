@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.priorities import RANKS, Priority
 from api.schemas.searches import LimitsIn, SearchOut
 from api.store import live_searches, quotas, searches

@@ -11,7 +11,8 @@ from sqlalchemy import Select, delete, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Search
+from api.models.datasets import Dataset
+from api.models.searches import Search
 from api.schemas.datasets import DatasetOut, DatasetPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound

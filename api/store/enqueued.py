@@ -8,7 +8,10 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Enqueued, Network, Search, Trial
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Enqueued, Search
+from api.models.trials import Trial
 from api.schemas.enqueued import EnqueuedOut, QueuedOut
 from api.store import networks, searches, trials
 from api.store.errors import Conflict, NotFound

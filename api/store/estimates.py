@@ -6,7 +6,10 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Lease, Search, Trial
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.searches import SearchOut
 from api.store import compute
 from core.protocol.contracts.datasets import DatasetSpec

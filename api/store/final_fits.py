@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select, text
 
-from api.models import Trial, Worker
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.store import blobs, compute, kept
 from api.store.train_orders import OrderContext
 from core.protocol.contracts.fields import JsonObject

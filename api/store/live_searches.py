@@ -13,7 +13,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Dataset, Network, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import memory_limits
 from api.store.fragments import listed
 from api.store.snapshots import PLAIN, CompletedSearch, StoredSnapshot

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, text
 from sqlalchemy.orm import Session
 
-from api.models import MemoryLimit
+from api.models.workers import MemoryLimit
 from api.store.live_workers import RECENT
 from api.store.prepared import PreparedStatement
 from core.protocol.contracts.results import TrialResult

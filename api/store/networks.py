@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Network
+from api.models.networks import Network
 from api.schemas.networks import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound

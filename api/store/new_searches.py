@@ -11,7 +11,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Idempotency, Search, Version
+from api.models.datasets import Dataset
+from api.models.searches import Idempotency, Search, Version
 from api.priorities import Priority
 from api.schemas.new_searches import SearchIn
 from api.schemas.searches import SearchOut

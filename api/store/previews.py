@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from api.models import Dataset
+from api.models.datasets import Dataset
 from api.schemas.new_searches import RootOut, SearchIn, SearchPreview
 from api.store import live_workers, new_searches
 from api.store.keys import Caller

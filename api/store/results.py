@@ -15,7 +15,7 @@ from api.instruments import (
     TRIAL_DURATION,
     attempt_ended,
 )
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import blobs, memory_limits, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound

@@ -14,7 +14,10 @@ from sqlalchemy import ARRAY, Uuid, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Discarded, Network, Trial
+from api.models.blobs import Discarded
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.fragments import listed
 from core.protocol.contracts.blobs import BlobRef

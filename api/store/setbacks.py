@@ -14,7 +14,10 @@ from sqlalchemy import Connection, delete, exists, func, or_, select, text, unio
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Dataset, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.endings import moved
 from api.store.fragments import printable

@@ -11,7 +11,12 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
+from api.models.datasets import Dataset
+from api.models.keys import Key
+from api.models.leases import Lease
+from api.models.networks import Network
+from api.models.searches import Search, Version
+from api.models.trials import Trial
 from api.schemas.final_fits import ComparisonOut, FinalOut
 from api.schemas.searches import Best, DatasetRef, OwnerRef, SearchOut, Used
 from api.store import compute, kept

@@ -25,7 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from api.models import Damaged, Dataset, Network, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement

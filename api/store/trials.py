@@ -10,7 +10,9 @@ from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.final_fits import ComparisonOut
 from api.schemas.trials import MorphismOut, TrialDetail, TrialOut, TrialPage
 from api.store import blobs, pages, searches, sharing

@@ -18,7 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api import db, imports
 from api.app import connect, create_app, engines
-from api.models import Leader, Lease, Search, Trial, Worker
+from api.models.leases import Leader, Lease
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.priorities import RANKS, Priority
 from api.roles import Role
 from api.settings import Settings

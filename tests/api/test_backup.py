@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Engine, make_url
 
 from api.controller import finisher, service
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import live_searches
 from api.store.errors import NotFound
 from core.graph.roots import roots

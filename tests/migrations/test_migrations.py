@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from api import db
-from api.models import Base
+from api.models.table import Base
 from api.settings import DatabaseSettings
 from api.store import leases, results
 from core.protocol.contracts.leases import LeaseRequest

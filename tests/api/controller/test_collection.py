@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from api.controller.collection import Retention
 from api.controller.sweeper import Sweeper
-from api.models import Search
+from api.models.searches import Search
 from api.store import discarded, searches
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import SearchStatus

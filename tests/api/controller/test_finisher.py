@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.controller import finisher
-from api.models import Search
+from api.models.searches import Search
 from api.store import live_searches, searches
 from api.store.live_searches import LiveSearch
 from core.graph.roots import roots

@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from api.controller.orders import GRACE, choose, continued, trial_seed
-from api.models import Lease, Network, Search, Trial
+from api.models.leases import Lease
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import endings, train_orders, training_reports
 from api.store.errors import Conflict, NotFound
 from core.graph.roots import roots

@@ -14,7 +14,8 @@ from api import db
 from api.controller.process_pool import ProcessPool
 from api.controller.proposer import SUGGEST_SECONDS
 from api.controller.service import Controller
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.new_searches import SearchIn
 from api.schemas.searches import SearchOut
 from api.settings import Settings

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.controller import service
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
-from api.models import Trial
+from api.models.trials import Trial
 from api.roles import Role
 from api.store import searches
 from core.protocol.contracts.budgets import Budget

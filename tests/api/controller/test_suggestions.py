@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from api.controller.suggestions import answer, clipped
-from api.models import Trial
+from api.models.trials import Trial
 from api.store.snapshots import CompletedSearch, StoredSnapshot
 from benchmarks.histories import SPEC, history
 from core import morphisms

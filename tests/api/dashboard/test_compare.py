@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.models import Epoch
+from api.models.trials import Epoch
 from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts.bounds import Bounds

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import text
 
-from api.models import Search
+from api.models.searches import Search
 from core.graph.roots import roots
 from core.protocol.contracts.bounds import Bounds
 from core.protocol.contracts.budgets import Budget

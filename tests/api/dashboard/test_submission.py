@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from api.dashboard.search_commands import search_command
 from api.dashboard.search_form import DEFAULTS, PATHS
-from api.models import Search
+from api.models.searches import Search
 from core.protocol.contracts.training import Training
 from netmorph.cli import app
 from netmorph.commands.search import search as command

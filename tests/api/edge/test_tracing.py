@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from api.models import Search
+from api.models.searches import Search
 from api.roles import Role
 from core.protocol import tracing
 from tests.waiting import wait_for

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from api.controller.service import LONGEST_STEP
-from api.models import Epoch, Search, Trial
+from api.models.searches import Search
+from api.models.trials import Epoch, Trial
 from api.roles import Role
 from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus

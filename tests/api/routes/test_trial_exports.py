@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.roles import Role
 from core.graph.roots import roots
 from core.protocol.contracts.blobs import BlobRef

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from api.models import Version
+from api.models.searches import Version
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.checkpoints import CheckpointReport
 from core.protocol.contracts.leases import HandBack

@@ -6,7 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text
 
-from api.models import Discarded, Epoch, Lease, Search
+from api.models.blobs import Discarded
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Epoch
 from api.store import discarded, endings, leases, searches, training_reports
 from core.protocol.contracts.budgets import Budget
 from core.protocol.contracts.reports import Action, Answer

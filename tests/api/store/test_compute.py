@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import compute, searches, train_orders
 from api.store.final_fits import lineage, model_card
 from core.protocol.contracts.search_config import SearchConfig

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func
 
 from api.controller import service
-from api.models import Search
+from api.models.searches import Search
 from api.store import enqueued
 from api.store.errors import Conflict, NotFound
 from core.errors import InvalidInput

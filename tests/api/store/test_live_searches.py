@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from api.controller.suggestions import past_trial
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import leases, live_searches, results, training_reports
 from api.store.keys import Caller
 from api.store.live_searches import LiveSearch

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import endings, leases, results, searches, training_reports
 from api.store.leases import Held
 from core.protocol.contracts.budgets import Budget

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from api.models import MemoryLimit
+from api.models.workers import MemoryLimit
 from api.store import memory_limits, results, workers
 from api.store.metrics import MetricsPage
 from core.protocol.contracts.leases import LeaseRequest

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.models import Dataset, Search
+from api.models.datasets import Dataset
+from api.models.searches import Search
 from api.schemas.new_searches import SearchIn
 from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from api.models import Dataset, Search, Trial
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import datasets, searches, trials
 from api.store.readable import readable
 from core.protocol.contracts.budgets import Budget

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import endings, results, setbacks, stopped_trials, training_reports
 from api.store.errors import Conflict
 from core.protocol.contracts.reports import Action

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Lease, Search
+from api.models.leases import Lease
+from api.models.searches import Search
 from api.store import endings, results, training_reports
 from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
 from core.protocol.contracts.results import TestMetrics

@@ -10,7 +10,11 @@ import pytest
 from sqlalchemy import select, text
 
 from api.controller import orders
-from api.models import Damaged, Dataset, Discarded, Lease, Search, Trial
+from api.models.blobs import Damaged, Discarded
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.roles import Role
 from api.schemas.exports import TrialExportOut
 from api.store import (

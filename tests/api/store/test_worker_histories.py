@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, text
 
-from api.models import FailedAttempt, Search, Trial
+from api.models.searches import Search
+from api.models.trials import FailedAttempt, Trial
 from api.roles import Role
 from api.schemas.workers import WorkerDetail, WorkerTrial
 from api.store import endings, worker_histories, workers
