@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.builtins import BUILTINS
 from api.db import unit_of_work
-from api.models import Dataset
+from api.models.datasets import Dataset
 from api.schemas.datasets import DatasetOut, IntakeOut
 from api.schemas.networks import NetworkOut
 from api.store import datasets, networks

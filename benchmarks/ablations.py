@@ -11,7 +11,8 @@ from typing import Any
 from benchmarks import contenders
 from benchmarks.comparison import Comparison
 from benchmarks.records import Record, Run
-from core.protocol.contracts import Training, TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
+from core.protocol.contracts.training import Training
 
 REFERENCE = "whole"  # nothing switched off
 

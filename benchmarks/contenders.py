@@ -16,7 +16,10 @@ from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import SearchOutcome, Trial
 from core.data.datasets import Arrays
-from core.protocol.contracts import Budget, SearchConfig, Training, TrainOrder
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.train_orders import TrainOrder
+from core.protocol.contracts.training import Training
 from core.search import trial_training
 from core.tasks import TASKS
 

@@ -24,12 +24,9 @@ from api.controller import orders
 from api.load.rows import prepare
 from api.settings import DatabaseSettings, Settings
 from api.store import leases, results
-from core.protocol.contracts import (
-    EpochReport,
-    Heartbeat,
-    LeaseRequest,
-    TrialResult,
-)
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.reports import EpochReport, Heartbeat
+from core.protocol.contracts.results import TrialResult
 from core.protocol.states import TrialStatus
 from netmorph.embedded import EmbeddedPostgres
 

@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 
 from api import db
 from api.controller.suggestions import architecture_columns
-from api.models import Lease, Search, Trial, Version, Worker
+from api.models.leases import Lease
+from api.models.searches import Search, Version
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.roles import Role
 from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller
@@ -21,7 +24,10 @@ from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
 from core.morphisms import sample
-from core.protocol.contracts import BlobRef, Bounds, Budget, SearchConfig
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialStatus
 
 WORKERS = 4

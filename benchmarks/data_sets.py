@@ -16,7 +16,7 @@ from benchmarks.data_packages import FOLDER
 from core.data import datasets
 from core.data.datasets import Arrays
 from core.errors import InvalidDataset, InvalidInput
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 _SMALL, _SMALL_SEED = 1_000, 20182  # examples and seed of the small versions
 

@@ -17,7 +17,7 @@ from benchmarks import peers, reporting
 from benchmarks.histories import history, of_depth
 from core.graph.architecture import Architecture
 from core.morphisms import sample
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.acquisition import CHILDREN
 from core.similarity.edit_distance import Encoder, lanes
 

@@ -24,7 +24,7 @@ from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walk_front import FrontWalker
 from benchmarks.walks import Table, Walk, Walker, evolution, hill_climbing, random_line
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.search.pareto import Reference, hypervolume
 from core.similarity.edit_distance import Floats
 

@@ -20,7 +20,7 @@ from core.layers import (
     ReLU,
     family_of,
 )
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 Builder = Callable[[DatasetSpec], Architecture]
 

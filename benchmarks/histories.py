@@ -10,7 +10,8 @@ import numpy as np
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
 from core.morphisms import sample
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial
 from core.similarity.edit_distance import skips

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks import histories
 from core.graph.roots import roots
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion
 from core.search.step import Snapshot, step

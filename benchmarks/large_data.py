@@ -25,7 +25,8 @@ from numpy.lib import format as npy
 from core.data import intake
 from core.data.datasets import decode, write
 from core.data.files import ReadLimits
-from core.protocol.contracts import BlobRef, DatasetSpec
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.storage import Storage
 from netmorph import uploads
 from worker.trainer.data.examples import Examples

@@ -29,7 +29,8 @@ from core.graph.bounds import fits
 from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.morphisms import sample
-from core.protocol.contracts import Bounds, Hyperparameters
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network

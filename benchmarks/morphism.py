@@ -25,7 +25,8 @@ from core.graph.roots import all_roots
 from core.graph.weights import Weights, check
 from core.layers import Array
 from core.morphisms import MORPHISMS, AbstractMorphism, TransferRequest, sample
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 
 SHAPES = ((1, 8, 8), (3, 9, 7), (2, 20), (6,))  # of the examples: images, signals, vectors
 BOUNDS = Bounds(layers=150, width=256)

@@ -26,7 +26,7 @@ from benchmarks.environments import ROOT, CannotInstall, Environment
 from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import SearchOutcome, Trial
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 from core.search import pace, trial_training
 

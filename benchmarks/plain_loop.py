@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from core.data.datasets import Arrays
 from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network

@@ -38,7 +38,7 @@ from core.graph.building import chain
 from core.graph.initialisation import initialise
 from core.graph.root_kinds import BUILDERS
 from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network

@@ -18,7 +18,8 @@ from benchmarks.solo_trial import SearchOutcome, Trial
 from core.graph.architecture import Architecture
 from core.graph.roots import all_roots, roots
 from core.morphisms import MORPHISMS, AbstractMorphism, sample
-from core.protocol.contracts import Hyperparameters, Optimiser
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.training import Optimiser
 from core.protocol.states import SearchStatus, TrialKind
 from core.search import pace, trial_training
 

@@ -23,7 +23,8 @@ from core.layers import Array
 from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.reduction import selections, slice_weights
 from core.morphisms.shrinking import AbstractShrinking
-from core.protocol.contracts import Bounds, Hyperparameters
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network

@@ -24,18 +24,15 @@ from core.data.datasets import Arrays
 from core.errors import SpaceExhausted
 from core.graph.architecture import Architecture
 from core.morphisms import to_json
-from core.protocol.contracts import (
-    BlobRef,
-    Bounds,
-    DatasetSpec,
-    Hyperparameters,
-    Member,
-    SearchConfig,
-    TrainOrder,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.train_orders import Member, TrainOrder
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
-from core.search import budget, defaults, ensembles, halving, pace, race, trial_training
+from core.search import budget, defaults, ensembles, halving, pace, race, splits, trial_training
 from core.search.budget import SearchProgress
 from core.search.repeats import comparable
 from core.search.step import Snapshot, step
@@ -175,7 +172,7 @@ class Solo:
             goal=pace.goal(self.config, self.spec),
             example_seconds=pace.example_seconds(self.config, self.spec),
             promoted=defaults.promoted(self.config, self.spec, slowness),
-            split_seeds=defaults.split_seeds(self.config, self.spec),
+            split_seeds=splits.split_seeds(self.config, self.spec),
             alternatives=defaults.alternatives_tried(self.config, self.spec, slowness),
             patience=pace.patience(self.config),
             remaining=pace.remaining_trials(

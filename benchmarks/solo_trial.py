@@ -6,7 +6,8 @@ from uuid import UUID
 
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
-from core.protocol.contracts import Hyperparameters, TrainingChoices
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.history import USUAL, PastTrial
 from worker.messages import Ended

@@ -20,7 +20,8 @@ from core.layers import (
     ReLU,
     family_of,
 )
-from core.protocol.contracts import DatasetSpec, Hyperparameters
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
 
 Choice = Mapping[str, Any]
 Space = list[dict[str, Any]]

@@ -43,7 +43,9 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.protocol.contracts import Bounds, Hyperparameters, TrainOrder
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.walks import MoveCounts, Walk, random_line
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.strategies.bayesian import FIRST, Bayesian
 from core.surrogate.fitting import Observation, fit, scheduled
 from core.surrogate.gaussian_process import Surrogate

@@ -53,7 +53,7 @@ from core.layers import (
     family_of,
 )
 from core.morphisms import AbstractMorphism, sample
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 #: Bounds that keep random networks small enough for tests.
 SMALL = Bounds(layers=90, width=48, parameters=60_000, flops=4_000_000)

@@ -10,14 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 
-from core.protocol.contracts import (
-    LONGEST_PRECISION,
-    LONGEST_REASON,
-    Checkpoint,
-    EpochMetrics,
-    TrainOrder,
-    TrialOutcome,
-)
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.fields import LONGEST_PRECISION, LONGEST_REASON
+from core.protocol.contracts.reports import EpochMetrics
+from core.protocol.contracts.results import TrialOutcome
+from core.protocol.contracts.train_orders import TrainOrder
 
 #: Both processes are of one release, so an unknown field is a mistake.
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -6,10 +6,11 @@ from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from api.controller.suggestions import architecture_columns, past_trial
-from api.models import Search
+from api.models.searches import Search
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch
-from core.protocol.contracts import Bounds, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, keeping, pace, race
 from core.search.budget import (

@@ -16,16 +16,12 @@ from api.store.errors import NotFound
 from api.store.leases import Held
 from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
-from core.protocol.contracts import (
-    LONGEST_REASON,
-    BlobRef,
-    Hyperparameters,
-    JsonObject,
-    LeaseRequest,
-    Member,
-    TrainOrder,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.fields import LONGEST_REASON, JsonObject
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialResult
+from core.protocol.contracts.train_orders import Member, TrainOrder
 from core.protocol.states import TrialKind, TrialStatus
 from core.search import defaults, halving, trial_training
 

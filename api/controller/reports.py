@@ -11,7 +11,8 @@ from api.store import blobs, rests, results, setbacks
 from core.errors import BlobError, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.weights import check, load
-from core.protocol.contracts import BlobRef, ResultAnswer, TrialResult
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.results import ResultAnswer, TrialResult
 from core.protocol.proofs import proof
 from core.protocol.states import TrialStatus
 from core.protocol.storage import Storage

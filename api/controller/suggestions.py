@@ -14,15 +14,13 @@ from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.bounds import ExceededMemory
 from core.graph.cost import training_memory
-from core.protocol.contracts import (
-    Bounds,
-    DatasetSpec,
-    Hyperparameters,
-    SearchConfig,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
-from core.search import defaults, pace, trial_training
+from core.search import defaults, pace, splits, trial_training
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import with_shares
 from core.search.recipe import batch_size_of
@@ -78,7 +76,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         goal=pace.goal(config, dataset),
         example_seconds=pace.example_seconds(config, dataset),
         promoted=defaults.promoted(config, dataset, slowness),
-        split_seeds=defaults.split_seeds(config, dataset),
+        split_seeds=splits.split_seeds(config, dataset),
         alternatives=defaults.alternatives_tried(config, dataset, slowness),
         patience=pace.patience(config),
         remaining=pace.remaining_trials(

@@ -24,7 +24,7 @@ from api.store import (
     workers,
 )
 from core.errors import BlobError
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep, StorageDep
-from api.models import Dataset
+from api.models.datasets import Dataset
 from api.pictures import samples
 from api.schemas.datasets import DatasetOut
 from api.store import blobs, datasets, searches

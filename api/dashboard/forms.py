@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
@@ -91,12 +91,7 @@ def act(
     return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
 
 
-@uploads.post("/ui/datasets")
-def upload(
-    request: Request,
-    visitor: SenderDep,
-    storage: StorageDep,
-    file: Annotated[UploadFile, File()],
+def _entered(
     name: Text = "",
     layout: Text = "",
     image_side: Text = "",
@@ -108,13 +103,9 @@ def upload(
     time: Text = "",
     split_seed: Text = "",
     merge_labels: Text = "",
-) -> Response:
-    """Import an uploaded file as a data set, and show how it was understood.
-
-    A script of the page prefers an answer before the import, and follows its steps.
-    """
-    maker = request.app.state.sessions
-    fields = {
+) -> dict[str, str]:
+    """The fields beside the file, as they were entered."""
+    return {
         "name": name,
         "layout": layout,
         "image_side": image_side,
@@ -127,9 +118,27 @@ def upload(
         "split_seed": split_seed,
         "merge_labels": merge_labels,
     }
+
+
+EnteredDep = Annotated[dict[str, str], Depends(_entered)]
+
+
+@uploads.post("/ui/datasets")
+def upload(
+    request: Request,
+    visitor: SenderDep,
+    storage: StorageDep,
+    file: Annotated[UploadFile, File()],
+    fields: EnteredDep,
+) -> Response:
+    """Import an uploaded file as a data set, and show how it was understood.
+
+    A script of the page prefers an answer before the import, and follows its steps.
+    """
+    maker = request.app.state.sessions
     try:
         checked = _Upload.model_validate(fields)
-        categories = tuple(one.strip() for one in category.split(",") if one.strip())
+        categories = tuple(one.strip() for one in fields["category"].split(",") if one.strip())
         options = ReadOptions(**checked.model_dump(exclude={"name"}), categories=categories)
         limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
         carry_out = partial(

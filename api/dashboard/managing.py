@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_form import in_words, number, range_of
-from api.dashboard.search_pages import limits_of, show_search
+from api.dashboard.search_pages import show_search
+from api.dashboard.search_parts import limits_of
 from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep

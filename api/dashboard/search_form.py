@@ -13,7 +13,9 @@ from api.schemas.searches import SearchOut
 from api.store import searches
 from api.store.keys import Caller
 from core.errors import InvalidInput
-from core.protocol.contracts import Bounds, Budget, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.tasks import TASKS
 
 Fields = dict[str, str]  # texts of the form by name

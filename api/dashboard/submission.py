@@ -34,7 +34,8 @@ from api.store import datasets, networks, new_searches, previews, searches
 from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller
 from core.errors import InvalidInput, UnknownKind
-from core.protocol.contracts import Augmentation, Cost, Optimiser
+from core.protocol.contracts.search_config import Cost
+from core.protocol.contracts.training import Augmentation, Optimiser
 from core.search.strategies import STRATEGIES, strategy
 from core.tasks import TASKS
 

@@ -8,7 +8,10 @@ example is not what the service would send.
 from collections.abc import Mapping
 from typing import Any
 
-from core.protocol.contracts import Bounds, Budget, Hyperparameters, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.training import Training
 
 _SEARCH_ID = "3d8c2f4e-7a90-4d2b-8a53-5f2e6c1b9d04"
 _ROOT_ID = "a1c45e0b-6f7d-4f0e-9b7c-08d2c3f4e5a6"

@@ -23,7 +23,7 @@ from api.edge import conditions
 from api.store import trial_exports, trials
 from api.store.keys import Caller
 from core.errors import BlobError, CorruptBlob
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,16 @@
 from sqlalchemy import Engine, text
 
 from api import db
-from api.models import Search
+from api.models.searches import Search
 from api.roles import Role
 from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller
 from core.graph.roots import roots
-from core.protocol.contracts import BlobRef, Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus
 
 SPEC = DatasetSpec(

@@ -26,7 +26,7 @@ from api.pictures.plots import (
 )
 from api.schemas.searches import SearchOut
 from api.store.trials import FrontTrial
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 
 LEAST, MOST = 2, 5  # searches at once
 

@@ -21,7 +21,7 @@ from api.pictures.plots import (
 from api.schemas.searches import SearchOut
 from api.schemas.trials import TrialOut
 from api.store.trials import FrontTrial, TrialPoint
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 
 #: The axis of each cost: its title, and how many of its units are one unit of the API.
 _AXES = {

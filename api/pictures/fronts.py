@@ -11,7 +11,7 @@ from api.schemas.trials import TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
 from api.store.trials import FrontTrial, TrialPoint
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialKind
 from core.search.pareto import non_dominated
 

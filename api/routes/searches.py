@@ -46,7 +46,7 @@ from api.store import (
     trials,
 )
 from api.store.keys import Caller
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import SearchStatus
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])

@@ -16,17 +16,11 @@ from api.edge.lanes import Lane
 from api.settings import Settings
 from api.store import endings, training_reports
 from api.store.keys import Caller
-from core.protocol.contracts import (
-    Answer,
-    CheckpointReport,
-    EpochReport,
-    HandBack,
-    Heartbeat,
-    LeaseRequest,
-    ResultAnswer,
-    TrainOrder,
-    TrialResult,
-)
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.leases import HandBack, LeaseRequest
+from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
+from core.protocol.contracts.results import ResultAnswer, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
 
 router = APIRouter(prefix="/v1/worker", tags=["worker"])
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.schemas.bodies import Out
 from api.schemas.fields import EnsembleWords, ExportBytes, Latency, MeasuresOut, Members, Precision
-from core.protocol.contracts import Comparison
+from core.protocol.contracts.results import Comparison
 from core.search.comparison import sentence
 from core.tasks import AbstractTask
 

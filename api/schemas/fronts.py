@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.schemas.bodies import Out
 from api.schemas.fields import Flops, Latency, Parameters, Value, ValueStd
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 
 
 class FrontPoint(Out):

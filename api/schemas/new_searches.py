@@ -9,7 +9,8 @@ from api.priorities import Priority
 from api.schemas.bodies import Out
 from api.schemas.fields import Flops, Layers, Parameters
 from api.schemas.texts import Name, storable
-from core.protocol.contracts import Bounds, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import SearchConfig
 
 
 class SearchIn(SearchConfig):

@@ -20,15 +20,10 @@ from api.schemas.fields import (
 )
 from api.schemas.final_fits import FinalOut
 from api.schemas.texts import Name, Tag, storable
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    Cost,
-    EpochLimit,
-    SecondsLimit,
-    Training,
-    TrialLimit,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget, EpochLimit, SecondsLimit, TrialLimit
+from core.protocol.contracts.search_config import Cost
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialStatus
 
 

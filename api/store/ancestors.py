@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, exists, select, text, update
 
-from api.models import Damaged, Trial
+from api.models.blobs import Damaged
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.train_orders import OrderContext
 from core.protocol.states import TrialKind

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from api.store.prepared import PreparedStatement
 from core.errors import InvalidInput
-from core.protocol.contracts import BlobRef, TrialResult
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.results import TrialResult
 
 #: The kind of blob that each part of a result may name.
 _KINDS = {"weights": "weights", "export": "exports"}

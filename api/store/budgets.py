@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.priorities import RANKS, Priority
 from api.schemas.searches import LimitsIn, SearchOut
 from api.store import live_searches, quotas, searches
@@ -19,7 +20,8 @@ from api.store.errors import Conflict
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.errors import InvalidInput
-from core.protocol.contracts import Budget, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import (
     EXTENDABLE_SEARCH,
     LIVE_SEARCH,

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Function, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 
 FARTHEST = timedelta(minutes=5)  # no pause of a trial or a worker lasts longer
 _AHEAD = f"interval '{FARTHEST}'"

@@ -11,14 +11,16 @@ from sqlalchemy import Select, delete, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Search
+from api.models.datasets import Dataset
+from api.models.searches import Search
 from api.schemas.datasets import DatasetOut, DatasetPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.readable import readable
 from core.data.description.facts import DatasetDescription
-from core.protocol.contracts import BlobRef, DatasetSpec
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.datasets import DatasetSpec
 
 #: What is shown of a data set whose description another release wrote.
 _UNKNOWN: dict[str, Any] = {

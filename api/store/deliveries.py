@@ -13,7 +13,8 @@ from sqlalchemy import delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Delivery, Key, Webhook
+from api.models.keys import Key
+from api.models.webhooks import Delivery, Webhook
 from api.store.fragments import METRIC_SIGN, OPEN_KEY, printable
 from api.store.keys import are_open
 from api.webhook_events import DeliveryStatus, WebhookEvent

@@ -14,9 +14,13 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, union, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Discarded, Lease, Network, Trial
+from api.models.blobs import Discarded
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.networks import Network
+from api.models.trials import Trial
 from api.store import blobs
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_TRIAL
 
 _NO_TIME = timedelta(0)

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from core.protocol.states import TRAINING_SEARCH, TrialKind, TrialStatus
 
 PAUSE = timedelta(seconds=5)  # before the second order

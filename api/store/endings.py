@@ -15,7 +15,7 @@ from api.store.deliveries import BEST_NOTED
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
 from api.store.leader import ABSENCE
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import HandBack, LeaseRequest
+from core.protocol.contracts.leases import HandBack, LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.

@@ -8,7 +8,10 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Enqueued, Network, Search, Trial
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Enqueued, Search
+from api.models.trials import Trial
 from api.schemas.enqueued import EnqueuedOut, QueuedOut
 from api.store import networks, searches, trials
 from api.store.errors import Conflict, NotFound
@@ -16,7 +19,8 @@ from api.store.keys import Caller
 from api.store.notifications import changed
 from core.graph.architecture import Architecture
 from core.graph.given_network import check_fits
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import SearchStatus
 
 _OPEN = {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED}

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from api.models import Epoch, Trial
+from api.models.trials import Epoch, Trial
 from api.schemas.epochs import EpochOut, EpochPage
 from api.store import pages, searches, trials
 from api.store.fragments import LARGEST

@@ -6,10 +6,14 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Lease, Search, Trial
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.searches import SearchOut
 from api.store import compute
-from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialKind
 from core.search import remaining
 from core.search.remaining import Progress

@@ -5,10 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select, text
 
-from api.models import Trial, Worker
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.store import blobs, compute, kept
 from api.store.train_orders import OrderContext
-from core.protocol.contracts import JsonObject, Member, TrainingChoices
+from core.protocol.contracts.fields import JsonObject
+from core.protocol.contracts.train_orders import Member
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.lineage import continuing
 from core.search.trial_training import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from api.models import Epoch
+from api.models.trials import Epoch
 from api.store.notifications import CHANGES, WORK
 from core.tasks import TASKS
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from core.protocol.contracts import Cost, SearchConfig
+from core.protocol.contracts.search_config import Cost, SearchConfig
 from core.tasks import measured
 
 _FOUND = text("""

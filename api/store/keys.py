@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.models import BrowserSession, Key, RetiredSecret
+from api.models.keys import BrowserSession, Key, RetiredSecret
 from api.roles import Role
 from api.schemas.keys import KeyCreated, KeyOut
 from api.store.errors import Conflict, Forbidden, KeyReused, NotFound

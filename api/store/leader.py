@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, case, delete, func, or_
 from sqlalchemy.dialects.postgresql import insert
 
-from api.models import Leader
+from api.models.leases import Leader
 from api.store.clock import FARTHEST
 
 #: A leadership that has expired for longer has a gap; a thread on a busy machine may be late.

@@ -5,7 +5,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Search, Trial
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.searches import SearchOut
 from api.store import sharing, summaries
 from api.store.fragments import METRIC_SIGN

@@ -30,7 +30,7 @@ from api.store.fragments import (
 )
 from api.store.memory_limits import FITS_ELSEWHERE, rounded
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import LeaseRequest
+from core.protocol.contracts.leases import LeaseRequest
 from core.protocol.states import LIVE_TRIAL, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
 #: Seconds that a worker waits for the next trial of the search that it has just trained, rather

@@ -13,12 +13,17 @@ from uuid import UUID
 from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Dataset, Network, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import memory_limits
 from api.store.fragments import listed
 from api.store.snapshots import PLAIN, CompletedSearch, StoredSnapshot
 from core.graph.architecture import Architecture
-from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
 from core.surrogate import FEWEST_VALUES

@@ -5,7 +5,8 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Lease, Worker
+from api.models.leases import Lease
+from api.models.workers import Worker
 
 RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
 _heard_at = func.greatest(Worker.seen_at, Lease.heard_at)

@@ -12,10 +12,10 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, text
 from sqlalchemy.orm import Session
 
-from api.models import MemoryLimit
+from api.models.workers import MemoryLimit
 from api.store.live_workers import RECENT
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import TrialResult
+from core.protocol.contracts.results import TrialResult
 
 _KEPT = timedelta(days=1)
 _GRAIN = 2**28  # bytes; machines of one kind differ by less

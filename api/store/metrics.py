@@ -17,7 +17,12 @@ from sqlalchemy.orm import Session
 
 from api import instruments
 from api.instruments import Metric
-from api.models import Dataset, Discarded, Leader, Lease, MemoryLimit, Search, Trial, Worker
+from api.models.blobs import Discarded
+from api.models.datasets import Dataset
+from api.models.leases import Leader, Lease
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import MemoryLimit, Worker
 from api.store.fragments import listed
 from api.store.live_workers import RECENT
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialStatus

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Network
+from api.models.networks import Network
 from api.schemas.networks import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
@@ -17,7 +17,7 @@ from api.store.keys import Caller
 from core.errors import InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.preparation import output_layer
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.tasks import TASKS
 
 

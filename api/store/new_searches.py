@@ -11,7 +11,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Idempotency, Search, Version
+from api.models.datasets import Dataset
+from api.models.searches import Idempotency, Search, Version
 from api.priorities import Priority
 from api.schemas.new_searches import SearchIn
 from api.schemas.searches import SearchOut
@@ -26,8 +27,10 @@ from core.graph.given_network import check_fits
 from core.graph.roots import roots
 from core.morphisms import allowed
 from core.protocol import tracing
-from core.protocol.contracts import Bounds, Cost, DatasetSpec, SearchConfig
-from core.search import defaults, pace
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import Cost, SearchConfig
+from core.search import defaults, pace, splits
 from core.search.strategies import strategy
 from core.tasks import TASKS, measured
 
@@ -88,7 +91,7 @@ def check(
     config = config.model_copy(update={"int8": config.int8 or None})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
-    defaults.check_splits(config, spec)
+    splits.check_splits(config, spec)
     root = _root(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     _check_kinds(config, bounds)

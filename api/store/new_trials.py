@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.priorities import RANKS, Priority
 from api.store.notifications import changed
 from core.protocol.states import SearchStatus, TrialKind

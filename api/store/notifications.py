@@ -11,7 +11,7 @@ from sqlalchemy import Connection, String, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from api.db import will_wake
-from api.models import Version
+from api.models.searches import Version
 
 CHANGES = "netmorph_changes"  # payload: the search's id, or EVERYBODY
 EVERYBODY = UUID(int=0)  # all readers look again, as one may have lost its access

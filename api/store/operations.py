@@ -16,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import Select, String, Update, cast, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Dataset, Operation
+from api.models.datasets import Dataset
+from api.models.operations import Operation
 from api.operation_states import OperationKind, OperationStatus
 from api.schemas.operations import OperationOut, OperationPage
 from api.store import pages

@@ -2,13 +2,14 @@
 
 from sqlalchemy.orm import Session
 
-from api.models import Dataset
+from api.models.datasets import Dataset
 from api.schemas.new_searches import RootOut, SearchIn, SearchPreview
 from api.store import live_workers, new_searches
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.search import defaults, trial_training
 
 

@@ -3,7 +3,11 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Key, Search, Trial, Webhook
+from api.models.datasets import Dataset
+from api.models.keys import Key
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.webhooks import Webhook
 from api.priorities import Priority
 from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller

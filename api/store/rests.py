@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from api.store.fragments import printable
-from core.protocol.contracts import TrialResult
+from core.protocol.contracts.results import TrialResult
 
 _FIRST, _LONGEST = 5.0, 60.0  # seconds; not longer, as storage may have been repaired
 _IN_A_ROW = 600.0  # seconds after a rest, for which another one is the next in a row

@@ -15,20 +15,15 @@ from api.instruments import (
     TRIAL_DURATION,
     attempt_ended,
 )
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import blobs, memory_limits, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import (
-    BlobRef,
-    Comparison,
-    Measures,
-    ResultAnswer,
-    TestMetrics,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.fields import Measures
+from core.protocol.contracts.results import Comparison, ResultAnswer, TestMetrics, TrialResult
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS, AbstractTask
 

@@ -14,10 +14,13 @@ from sqlalchemy import ARRAY, Uuid, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Discarded, Network, Trial
+from api.models.blobs import Discarded
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.fragments import listed
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL
 
 _AT_ONCE = 1000  # keys in one query

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Epoch, Trial
+from api.models.trials import Epoch, Trial
 from api.schemas.trials import TrialOut
 from api.store import trials
 from core.protocol.states import TrialStatus

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial, Version
+from api.models.searches import Search, Version
+from api.models.trials import Trial
 from api.schemas.searches import SearchOut, SearchPage, SearchPatch
 from api.store import clock, deliveries, discarded, estimates, pages, sharing, summaries
 from api.store.errors import Conflict, NotFound

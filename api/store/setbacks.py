@@ -14,11 +14,15 @@ from sqlalchemy import Connection, delete, exists, func, or_, select, text, unio
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Dataset, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.endings import moved
 from api.store.fragments import printable
-from core.protocol.contracts import BlobRef, TrialResult
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.results import TrialResult
 from core.protocol.states import LIVE_SEARCH, TrialStatus
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds

@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, or_
 
-from api.models import Search
+from api.models.searches import Search
 from api.store.errors import Forbidden
 from api.store.keys import Caller
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from api.models import BrowserSession, Key
+from api.models.keys import BrowserSession, Key
 from api.roles import Role
 from api.store.keys import Caller, are_open, digest
 from api.store.notifications import access_changed

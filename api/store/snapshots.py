@@ -37,9 +37,9 @@ class StoredSnapshot:
     search_id: UUID
     next_number: int
     count: int  # suggestions requested
-    config: Row  # core.protocol.contracts.SearchConfig
-    bounds: Row  # core.protocol.contracts.Bounds
-    dataset: Row  # core.protocol.contracts.DatasetSpec
+    config: Row  # core.protocol.contracts.search_config.SearchConfig
+    bounds: Row  # core.protocol.contracts.bounds.Bounds
+    dataset: Row  # core.protocol.contracts.datasets.DatasetSpec
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve; None: no limit
     trials: tuple[Row, ...]  # see `api.store.live_searches.past`

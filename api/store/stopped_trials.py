@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.schemas.trials import TrialDetail
 from api.store import clock, trials
 from api.store.errors import Conflict

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,13 +11,20 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
+from api.models.datasets import Dataset
+from api.models.keys import Key
+from api.models.leases import Lease
+from api.models.networks import Network
+from api.models.searches import Search, Version
+from api.models.trials import Trial
 from api.schemas.final_fits import ComparisonOut, FinalOut
 from api.schemas.searches import Best, DatasetRef, OwnerRef, SearchOut, Used
 from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons
-from core.protocol.contracts import Bounds, Budget, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS, measured
@@ -28,22 +36,9 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
     One that was deleted after it was read is left out.
     """
     ids = [search.id for search in searches]
-    heads, counts = _heads(session, ids), _counts(session, ids)
-    bests, finals = _bests(session, ids), _finals(session, ids)
-    shares, waits = compute.shares(session, ids), reasons(session, ids)
-    keeping = [search.id for search in searches if search.config.get("keep_accuracy")]
-    found = kept.sentences(session, keeping)
+    heads, totals, bests = _heads(session, ids), _totals(session, searches), _bests(session, ids)
     return [
-        _out(
-            search,
-            heads[search.id],
-            counts[search.id],
-            best=bests.get(search.id),
-            final=finals.get(search.id),
-            compute_in_winner=shares.get(search.id),
-            wait=waits.get(search.id, ""),
-            kept=found.get(search.id, ""),
-        )
+        _out(search, heads[search.id], bests.get(search.id), totals[search.id])
         for search in searches
         if search.id in heads
     ]
@@ -54,13 +49,45 @@ def outlines(
 ) -> list[SearchOut]:
     """Those of these searches that meet the condition, without what all their trials came to.
 
-    They have their settings, state and best trial, as figures and tables of trials need them. Their
-    counts are zero, and they have no final fit, whatever has been.
+    They have their settings, state and best trial, as figures and tables of trials need them, and
+    the totals of a search without trials.
     """
     heads, bests = _heads(session, ids, condition), _bests(session, ids)
     return [
-        _out(heads[one].Search, heads[one], [], best=bests.get(one)) for one in ids if one in heads
+        _out(heads[one].Search, heads[one], bests.get(one), _Totals())
+        for one in ids
+        if one in heads
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Totals:
+    """The totals over all trials of a search; the defaults are those of one without trials."""
+
+    counts: Sequence[Any] = ()  # rows by status
+    final: FinalOut | None = None
+    compute_in_winner: float | None = None  # share of all seconds of training
+    wait: str = ""  # why its trials wait
+    kept: str = ""  # which network keeps the root's accuracy
+
+
+def _totals(session: Session, searches: Sequence[Search]) -> dict[UUID, _Totals]:
+    """The totals of each search, in a few queries for all of them."""
+    ids = [search.id for search in searches]
+    counts, finals = _counts(session, ids), _finals(session, ids)
+    shares, waits = compute.shares(session, ids), reasons(session, ids)
+    keeping = [search.id for search in searches if search.config.get("keep_accuracy")]
+    found = kept.sentences(session, keeping)
+    return {
+        one: _Totals(
+            counts=counts[one],
+            final=finals.get(one),
+            compute_in_winner=shares.get(one),
+            wait=waits.get(one, ""),
+            kept=found.get(one, ""),
+        )
+        for one in ids
+    }
 
 
 #: Of the present lease; those before its checkpoint were spent by earlier ones.
@@ -167,17 +194,7 @@ def _final(
     )
 
 
-def _out(
-    search: Search,
-    head: Any,
-    counts: list[Any],
-    *,
-    best: Best | None,
-    final: FinalOut | None = None,
-    compute_in_winner: float | None = None,
-    wait: str = "",
-    kept: str = "",
-) -> SearchOut:
+def _out(search: Search, head: Any, best: Best | None, totals: _Totals) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)
     task = measured(config)
@@ -185,7 +202,7 @@ def _out(
         search,
         config,
         bounds=bounds,
-        reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
+        reason=_reason(search.reason or totals.wait, [*unread, *unread_bounds]),
         owner=OwnerRef(id=search.owner_id, name=head.owner),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         root_name=head.root,
@@ -194,15 +211,15 @@ def _out(
         larger_is_better=task.larger_is_better,
         version=head.version,
         now=head.now,
-        used=_used(search, head.now, counts),
-        trial_counts={TrialStatus(row.status): row.trials for row in counts},
-        trials_inherited=sum(row.inherited for row in counts),
-        compute_in_winner=compute_in_winner,
+        used=_used(search, head.now, totals.counts),
+        trial_counts={TrialStatus(row.status): row.trials for row in totals.counts},
+        trials_inherited=sum(row.inherited for row in totals.counts),
+        compute_in_winner=totals.compute_in_winner,
         best=best and best.model_copy(update={"value": task.of_objective(best.value)}),
-        final=final,
+        final=totals.final,
         keep_accuracy=bool(config.keep_accuracy),
         int8=bool(config.int8),
-        kept=kept,
+        kept=totals.kept,
     )
 
 
@@ -225,7 +242,7 @@ def _reason(reason: str, unread: list[str]) -> str:
     return f"{reason}; {note}" if reason else note
 
 
-def _used(search: Search, now: datetime, counts: list[Any]) -> Used:
+def _used(search: Search, now: datetime, counts: Sequence[Any]) -> Used:
     seconds = 0.0
     if search.started_at is not None:
         seconds = ((search.ended_at or now) - search.started_at).total_seconds()

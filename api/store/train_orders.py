@@ -25,21 +25,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from api.models import Damaged, Dataset, Network, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.speed import slowness
-from core.protocol.contracts import (
-    BlobRef,
-    Checkpoint,
-    DatasetSpec,
-    Hyperparameters,
-    SearchConfig,
-    TrainingChoices,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialKind
 
 _log = logging.getLogger(__name__)

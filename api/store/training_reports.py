@@ -20,7 +20,8 @@ from api.store.fragments import (
 )
 from api.store.prepared import PreparedStatement
 from core.errors import InvalidInput
-from core.protocol.contracts import Action, Answer, CheckpointReport, EpochReport, Heartbeat
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
 from core.protocol.states import LIVE_SEARCH
 
 #: Until the first step a worker reads its data: the time of the training does not run meanwhile.

@@ -11,13 +11,16 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Damaged, Dataset, Search, Trial
+from api.models.blobs import Damaged
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.exports import TrialExportOut
 from api.store import blobs, clock, discarded, quotas, searches, trials, waiting_trials
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 
 _COPIED = ("search_id", "architecture", "fingerprint", "layers", "parameters", "flops", "choices")

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.schemas.trials import TrialOut, TrialPage
 from api.store import pages, trials
 from core.errors import InvalidInput

@@ -10,7 +10,9 @@ from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.final_fits import ComparisonOut
 from api.schemas.trials import MorphismOut, TrialDetail, TrialOut, TrialPage
 from api.store import blobs, pages, searches, sharing
@@ -18,7 +20,9 @@ from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.readable import readable
-from core.protocol.contracts import BlobRef, SearchConfig, TrainingChoices
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS, AbstractTask

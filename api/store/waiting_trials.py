@@ -8,7 +8,10 @@ from uuid import UUID
 from sqlalchemy import Float, ScalarSelect, case, cast, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Lease, Search, Trial, Worker
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.schemas.queue import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.db import will_wake
-from api.models import Delivery, Webhook
+from api.models.webhooks import Delivery, Webhook
 from api.schemas.webhooks import (
     DeliveryOut,
     DeliveryPage,

@@ -12,7 +12,9 @@ from sqlalchemy import ColumnElement, FromClause, Select, delete, func, select, 
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.models import FailedAttempt, Search, Trial, Worker
+from api.models.searches import Search
+from api.models.trials import FailedAttempt, Trial
+from api.models.workers import Worker
 from api.schemas.workers import WorkerDay, WorkerProblem, WorkerTrial, WorkerTrialPage
 from api.store import pages, sharing
 from api.store.errors import NotFound

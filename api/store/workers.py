@@ -7,7 +7,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, delete, func, select, true, update
 from sqlalchemy.orm import Session
 
-from api.models import Lease, MemoryLimit, Search, Trial, Worker
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import MemoryLimit, Worker
 from api.schemas.workers import WorkerDetail, WorkerOut
 from api.store import sharing, worker_histories
 from api.store.keys import Caller

@@ -16,7 +16,7 @@ from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.stored_arrays import StoredArrays, write_arrays
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec, TextSpec
+from core.protocol.contracts.datasets import DatasetSpec, SplitKind, SplitSpec, TableSpec, TextSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow

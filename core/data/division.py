@@ -22,7 +22,7 @@ from core.data.split_words import USUAL_SEED
 from core.data.splits import class_counts, strata
 from core.data.time_split import time_split
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind, SplitSpec
+from core.protocol.contracts.datasets import SplitKind, SplitSpec
 
 Indices = NDArray[np.intp]
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from core.data.split_keys import SplitKeys, keys_of
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 FILE_PREFIX = "file-prefix"  # given and kept in place of a column of groups
 FILE_STARTS = "the start of the file names"  # the same for messages

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.data.labels import text_of
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 _TYPES = {SplitKind.GROUP: "biuSU", SplitKind.TIME: "iufM"}  # kinds of NumPy types
 _EXPECTED = {

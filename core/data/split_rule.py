@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.group_split import group_split
 from core.data.splits import final_split, strata, validation_split
 from core.data.time_split import time_split
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 Indices = NDArray[np.intp]
 

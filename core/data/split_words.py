@@ -1,7 +1,7 @@
 """How a data set is divided, in words: for descriptions and for model cards."""
 
 from core.data.file_groups import FILE_PREFIX, FILE_STARTS
-from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec
+from core.protocol.contracts.datasets import DatasetSpec, SplitKind, SplitSpec
 
 #: The seed of test splits that are set aside, unless the person gives another: the same file always
 #: gives the same split.

@@ -10,7 +10,8 @@ from core.graph.speed import PRIOR_SPEED as PRIOR_TRAINING_SPEED
 from core.graph.speed import TrainingSpeed
 from core.graph.speed import learn as learn_training
 from core.layers import LAYERS, Channels
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 
 BATCH_SIZE = 64  # examples; `Bounds.memory` is for a batch of this size
 

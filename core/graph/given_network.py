@@ -15,7 +15,8 @@ from core.graph.bounds import excluded_layers, fits, latency, width
 from core.graph.preparation import input_norm
 from core.graph.weights import Weights, check, flatten, load, unflatten
 from core.layers import Shape
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 
 MOST_LAYERS = 500  # the largest value of `Bounds.layers`
 MOST_WIDTH = 8192  # the largest value of `Bounds.width`

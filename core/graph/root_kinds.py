@@ -34,7 +34,7 @@ from core.layers import (
     ReLU,
     family_of,
 )
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 FILTERS = 16  # of the first convolution; doubled after each reduction
 UNITS = 64  # of the hidden dense layer
@@ -45,6 +45,7 @@ KERNELS = {1: 5, 2: 3}  # of a convolution, by the number of spatial axes
 MAX_SIGNAL_FILTERS = 128  # each reduction of a signal drops fewer values than of an image
 MLP_UNITS = (128, 64)
 MIN_WIDTH = 4  # channels; no layer of a root is made narrower
+HALVED_SIDE = 4  # sides are halved between stages while they are at least this long
 STRIDED_FILTERS, STRIDED_STAGES = 24, 3
 RESNET9_STAGES, RESNET9_RESIDUAL = 4, (1, 3)  # the stages with a residual block
 RESNET9_SIDE = 48  # images of at least this side are halved by the first convolution
@@ -162,8 +163,7 @@ def _strided(spec: DatasetSpec, scale: float) -> Architecture:
     side = min(spec.input_shape[1:]) // by
     for filters in later:
         last = graph(last, *kit.block(filters))
-        if side >= 4:
-            last, side = graph(last, kit.family.max_pool(2, 2)), side // 2
+        last, side = _halved(graph, kit, last, side)
         last = _residual(graph, kit, last, filters)
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
@@ -181,12 +181,18 @@ def _resnet9(spec: DatasetSpec, scale: float) -> Architecture:
     last, side = graph(0, *kit.block(stem, stride=by)), side // by
     for number, filters in enumerate(later, start=1):
         last = graph(last, kit.family.convolution(filters, kit.kernel, 1))
-        if side >= 4:
-            last, side = graph(last, kit.family.max_pool(2, 2)), side // 2
+        last, side = _halved(graph, kit, last, side)
         last = graph(last, BatchNorm(), ReLU())
         if number in RESNET9_RESIDUAL:
             last = _residual(graph, kit, last, filters)
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
+
+
+def _halved(graph: GraphBuilder, kit: _Kit, last: int, side: int) -> tuple[int, int]:
+    """The last node and the side after a pool that halves the sides; short sides stay."""
+    if side < HALVED_SIDE:
+        return last, side
+    return graph(last, kit.family.max_pool(2, 2)), side // 2
 
 
 def _residual(graph: GraphBuilder, kit: _Kit, last: int, filters: int) -> int:

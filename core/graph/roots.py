@@ -10,7 +10,8 @@ from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.bounds import excluded_layers, fits, latency, width
 from core.graph.root_kinds import BUILDERS, FILTERS, MIN_WIDTH, OF_SIGNALS, OF_TEXTS, Builder
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 
 
 def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:

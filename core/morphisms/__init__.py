@@ -16,7 +16,7 @@ from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.noise import add_noise
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.registry import import_modules
 
 import_modules(__name__, __path__)

@@ -12,7 +12,7 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import AbstractLayer, Array, Scale, Shape, Zero
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.registry import Registry
 
 DType = np.dtype[np.floating]

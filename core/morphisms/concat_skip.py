@@ -11,7 +11,7 @@ from core.layers import Concat
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest, dtype_of
 from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_skip, plan_skip, projection, skip_positions
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 
 @MORPHISMS.register("concat_skip")

@@ -40,7 +40,7 @@ from core.morphisms.abstract import (
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import Moments, estimate_moments
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True)

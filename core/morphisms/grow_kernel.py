@@ -15,7 +15,7 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.layers import AbstractConvolution, AbstractDepthwise
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest, layer_at, name_of
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 MAX_KERNEL = {1: 15, 2: 7}  # largest kernel worth trying, by the number of spatial axes
 

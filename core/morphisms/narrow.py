@@ -31,7 +31,7 @@ from core.morphisms.reduction import Indices, Reduction
 from core.morphisms.refit import consumed
 from core.morphisms.shrinking import AbstractShrinking
 from core.morphisms.widths import free_widths, in_words, producers, resize, width_at
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 SHRINKS = (0.75, 0.5)  # new width over old width
 MIN_WIDTH = 4  # channels; candidates leave at least this many

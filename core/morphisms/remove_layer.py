@@ -14,7 +14,7 @@ from core.layers import AbstractPool, AbstractRectifier, BatchNorm, Dropout, Emb
 from core.morphisms.abstract import MORPHISMS, layer_at, name_of
 from core.morphisms.reduction import Reduction
 from core.morphisms.shrinking import AbstractShrinking
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 
 @MORPHISMS.register("remove_layer")

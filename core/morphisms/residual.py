@@ -27,7 +27,7 @@ from core.morphisms.abstract import (
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import new_parameters
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 KERNEL = 3
 MAX_WEIGHT_RATIO = 4  # the weights of a block worth trying, over the parameters of the network

@@ -13,7 +13,7 @@ from core.graph.architecture import Architecture
 from core.layers import AbstractLayer, BatchNorm, ReLU, Shape, family_of
 from core.morphisms.abstract import MORPHISMS, name_of
 from core.morphisms.residual import Residual, block_positions
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 
 @MORPHISMS.register("separable")

@@ -32,7 +32,7 @@ from core.morphisms.abstract import (
 )
 from core.morphisms.insertion import in_a_row, zeros
 from core.morphisms.moments import new_parameters
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 REDUCTION = 4  # channels per hidden unit
 MIN_UNITS = 4  # hidden

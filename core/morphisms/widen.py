@@ -16,7 +16,7 @@ from core.graph.weights import Weights
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.schemes import is_dropped, widen_with_copies, widen_with_zeros
 from core.morphisms.widths import free_widths, in_words, producers, resize, width_at
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 GROWTHS = (1.5, 2.0)  # new width over old width
 

@@ -8,7 +8,6 @@ Failing disks and networks raise `OSError`: those calls may be retried.
 """
 
 import hashlib
-import io
 import os
 import re
 import secrets
@@ -23,12 +22,12 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import CorruptBlob, MissingBlob
-from core.protocol import buckets, partial_file
-from core.protocol.contracts import BlobRef
+from core.protocol import atomic_files, buckets, partial_file
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.file_hash import FileHash
 
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
-_UNFINISHED_NAME = re.compile(r"\.[0-9a-f]{64}\.[a-z]+\.[0-9a-f]+")  # see `_write_atomically`
+_UNFINISHED_NAME = re.compile(r"\.[0-9a-f]{64}\.[a-z]+\.[0-9a-f]+")  # see `atomic_files`
 _CHUNK = 2**20  # bytes
 
 BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
@@ -60,7 +59,7 @@ class Storage:
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=len(data))
         with self._failures():
             if self._is_local:
-                _write_atomically(Path(self._path(blob)), data)
+                atomic_files.write(Path(self._path(blob)), data)
             elif self._is_bucket:
                 buckets.write(self._fs, self._path(blob), data)
             else:
@@ -83,7 +82,7 @@ class Storage:
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
         with self._failures():
             if self._is_local:
-                _place_atomically(Path(self._path(blob)), path)
+                atomic_files.place(Path(self._path(blob)), path)
             elif self._is_bucket:
                 buckets.upload(self._fs, self._path(blob), str(path), size)
             else:
@@ -151,7 +150,7 @@ class Storage:
                 # What had arrived before is damaged: all is requested, once.
                 self._append(blob, file, partial, on_chunk)
             os.replace(partial, path)
-        _flush_folder(path.parent)
+        atomic_files.flush_folder(path.parent)
 
     def _append(
         self, blob: BlobRef, file: BinaryIO, partial: Path, on_chunk: Callable[[], None]
@@ -291,53 +290,6 @@ def _written_at(entry: dict[str, Any]) -> datetime:
     found = next(entry[name] for name in ("LastModified", "mtime", "created") if name in entry)
     moment: datetime = datetime.fromtimestamp(found, UTC) if isinstance(found, float) else found
     return moment
-
-
-def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
-    """Write a file so that any reader, also after a crash, sees all of it or none."""
-    source = io.BytesIO(data) if isinstance(data, bytes) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        # Not mkstemp, whose files other accounts (API and worker containers) could not read.
-        with open(temporary, "xb") as file:
-            while chunk := source.read(_CHUNK):
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _place_atomically(path: Path, source: Path) -> None:
-    """Give a file a further name where the file system can; else write a copy."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with open(source, "rb") as file:
-        try:
-            os.link(source, temporary)
-        except OSError:  # another file system, or one without links
-            _write_atomically(path, file)
-            return
-        try:
-            os.utime(temporary)  # it is stored now, whenever it was written
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)  # replacing a name of the same file leaves both
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename inside the folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from scipy.special import erfcx, log_ndtr, ndtr
 
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism, sample
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.history import PastTrial, Suggestion
 from core.search.pareto import Front
 from core.similarity.edit_distance import Floats

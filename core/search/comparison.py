@@ -1,6 +1,6 @@
 """How a final network compares with the winner that it was trained on from, in words."""
 
-from core.protocol.contracts import Comparison
+from core.protocol.contracts.results import Comparison
 from core.tasks import AbstractTask
 
 

@@ -15,19 +15,14 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import width
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    Cost,
-    DatasetSpec,
-    SearchConfig,
-    SplitKind,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import Cost, SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search.history import PastTrial
 from core.search.pace import (
     GOAL_SHARE,
-    LEAST_SECONDS,
     MANY_PASSES,
     TRIAL_EPOCHS,
     length,
@@ -35,7 +30,8 @@ from core.search.pace import (
     root_seconds,
     seconds_for_an_example,
 )
-from core.search.recipe import FEW_EXAMPLES, alternatives, first_split_seed
+from core.search.recipe import FEW_EXAMPLES, alternatives
+from core.search.splits import split_seeds
 from core.search.strategies import STRATEGIES
 
 RACE_SHARE = 0.08  # of S, for the roots together
@@ -48,8 +44,6 @@ PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, a
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 MOST_NETWORKS = 4  # of an ensemble, where time is plentiful
 PASSES_OF_TWO, PASSES_OF_ANOTHER = 120, 70  # epochs in all: for two networks, for each further one
-SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
-PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 ROOM = 2  # size of the largest architecture, at least, in that of a root that the user gave
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
@@ -254,48 +248,6 @@ def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherite
     size = race_size(config, spec)
     splits = 1 + len(split_seeds(config, spec))
     return not inherited and number < size * splits and size > 1
-
-
-def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:
-    """The seeds of the further validation splits on which the first trials are repeated.
-
-    None where the examples suffice to judge by one split, there is only one by the data set, or
-    the budget does not allow repeats.
-    """
-    count = config.training.splits or _usual_splits(config, spec)
-    if not STRATEGIES[config.strategy].inherits or _is_fixed(spec):
-        count = 1
-    return tuple(first_split_seed(config) + number for number in range(1, count))
-
-
-def _is_fixed(spec: DatasetSpec) -> bool:
-    """Whether all validation splits are the same: a given one, or the latest examples."""
-    return spec.split is not None and spec.split.validation in (SplitKind.GIVEN, SplitKind.TIME)
-
-
-def check_splits(config: SearchConfig, spec: DatasetSpec) -> None:
-    """Raise InvalidInput for training settings that contradict the data set's own splits."""
-    training = config.training
-    if _is_fixed(spec) and (training.splits or 1) > 1:
-        raise InvalidInput(
-            f"training.splits is {training.splits}; expected 1 or nothing: the data set has one "
-            "validation split, given in its files or the latest examples"
-        )
-    is_given = spec.split is not None and spec.split.validation is SplitKind.GIVEN
-    if is_given and training.validation_fraction is not None:
-        raise InvalidInput(
-            f"training.validation_fraction is {training.validation_fraction}; expected nothing: "
-            "the data set has a validation split of its own"
-        )
-
-
-def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
-    # Not by the measured speed: a repeat has its trial's number from the beginning.
-    often = passes_in_time(config, spec) >= PASSES_OF_REPEATED
-    if config.budget.seconds is None or config.budget.trials is not None:
-        return 1
-    is_long = root_seconds(config, spec) >= SPLITS * LEAST_SECONDS
-    return SPLITS if is_long and often and spec.train_examples < REPEATED_BELOW else 1
 
 
 def promoted(config: SearchConfig, spec: DatasetSpec, slowness: float = 1.0) -> int:

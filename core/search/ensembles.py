@@ -16,7 +16,7 @@ from core.graph.bounds import fits, measured_bounds
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Add, Dense, Output
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.choice import Forecast, is_near
 from core.search.history import PastTrial
 from core.search.lineage import root_of

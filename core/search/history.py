@@ -9,7 +9,8 @@ import numpy as np
 
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
-from core.protocol.contracts import Bounds, TrainingChoices
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import LIVE_TRIAL, TrialStatus
 
 if TYPE_CHECKING:  # a slow import, which a trainer can do without

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from core.graph.architecture import Architecture
 from core.graph.bounds import cost
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 from core.search.history import PastTrial
 from core.search.race import ranked
 

@@ -11,7 +11,10 @@ from math import ceil, sqrt
 
 from core.graph.roots import all_roots, racing_kinds
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.search.lineage import Goal
 
 SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit

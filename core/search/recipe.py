@@ -4,14 +4,11 @@
 """
 
 from core.data.augmentation import can_augment
-from core.protocol.contracts import (
-    DatasetSpec,
-    Hyperparameters,
-    Optimiser,
-    SearchConfig,
-    SplitKind,
-    TrainingChoices,
-)
+from core.protocol.contracts.datasets import DatasetSpec, SplitKind
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Optimiser
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.tasks import TASKS
 
 VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4

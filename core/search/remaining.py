@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.search.trial_training import Spent, final_hyperparameters
 
 

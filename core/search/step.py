@@ -13,7 +13,9 @@ import numpy as np
 from core.errors import SearchSettled, SpaceExhausted
 from core.graph.architecture import Architecture
 from core.graph.bounds import ExceededMemory, measured_bounds
-from core.protocol.contracts import Bounds, Cost, TrainingChoices
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search import keeping
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.keeping import KeptValue, kept_value

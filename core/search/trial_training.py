@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from math import ceil
 
-from core.protocol.contracts import DatasetSpec, Hyperparameters, SearchConfig, TrainingChoices
-from core.search.defaults import passes_of_a_network, split_seeds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training_choices import TrainingChoices
+from core.search.defaults import passes_of_a_network
 from core.search.halving import RUNG
 from core.search.pace import (
     END_SECONDS,
@@ -20,6 +23,7 @@ from core.search.pace import (
     usual_seconds,
 )
 from core.search.recipe import DECAY, FEW_EXAMPLES, hyperparameters, unaugmented
+from core.search.splits import split_seeds
 
 MOST_FINAL_EXAMPLES = 1_200_000
 TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training

@@ -11,7 +11,7 @@ alternative is tried.
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp
 
-from core.protocol.contracts import TrainingChoices
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search.choice import required_gain
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import changed

@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.tasks.metric import Metric
 from core.tasks.task import TASKS, AbstractTask
 

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, final
 
 from core.errors import InvalidInput
-from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
 from core.registry import Registry
 from core.tasks.metric import Metric
 

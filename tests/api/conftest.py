@@ -18,7 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api import db, imports
 from api.app import connect, create_app, engines
-from api.models import Leader, Lease, Search, Trial, Worker
+from api.models.leases import Leader, Lease
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.priorities import RANKS, Priority
 from api.roles import Role
 from api.settings import Settings
@@ -27,15 +30,13 @@ from api.store.keys import Caller
 from core.data import intake
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
-from core.protocol.contracts import (
-    BlobRef,
-    Bounds,
-    Budget,
-    DatasetSpec,
-    LeaseRequest,
-    SearchConfig,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialResult
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.background import Gate
 from tests.api.quick_server import QuickServer

@@ -13,11 +13,15 @@ import pytest
 from sqlalchemy import Engine, make_url
 
 from api.controller import finisher, service
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import live_searches
 from api.store.errors import NotFound
 from core.graph.roots import roots
-from core.protocol.contracts import Action, Bounds, Budget, Heartbeat, TestMetrics
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action, Heartbeat
+from core.protocol.contracts.results import TestMetrics
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from core.search.budget import decide

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from api import db
-from api.models import Search
+from api.models.searches import Search
 from api.store.notifications import changed
 
 

@@ -11,15 +11,10 @@ from api import db
 from api.controller import orders
 from api.settings import Settings
 from api.store import results, training_reports
-from core.protocol.contracts import (
-    Answer,
-    EpochReport,
-    Heartbeat,
-    LeaseRequest,
-    ResultAnswer,
-    TrainOrder,
-    TrialResult,
-)
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
+from core.protocol.contracts.results import ResultAnswer, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
 
 T = TypeVar("T")
 

@@ -11,7 +11,9 @@ from benchmarks.incumbents import sampled
 from benchmarks.solo import Solo
 from core.data import datasets
 from core.morphisms import MORPHISMS
-from core.protocol.contracts import Budget, SearchConfig, Training
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind
 from core.search.strategies import STRATEGIES
 from tests.worker.orders import arrays, order_for

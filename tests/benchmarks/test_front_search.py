@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import landscape
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.search.pareto import Reference, hypervolume
 
 REFERENCE = Reference(value=0.8, log_cost=float(np.log(1_000_000)))  # the landscape's floor

@@ -5,7 +5,7 @@ import json
 
 from benchmarks import make_history, tables
 from benchmarks.make_history import Recipe, make
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 #: Networks and data for trainings of a fraction of a second.
 SMALL = Recipe(200, 100, 1, Bounds(layers=60, width=32, flops=200_000))

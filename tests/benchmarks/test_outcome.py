@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import hand_made, outcome, outcome_report
 from benchmarks.data_sets import DATA_SETS, load
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 
 def record(dataset: str, contender: str, error: float, seed: int = 0, **more) -> dict:

@@ -12,7 +12,7 @@ from benchmarks.recipe_starts import initial_weights
 from core.graph.building import chain
 from core.graph.initialisation import initialise
 from core.layers import Conv2d, Dense, Flatten, Input, Output
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.training import optimisers
 
 NET = chain(iter([Input((2, 9, 9)), Conv2d(40), Conv2d(5), Flatten(), Dense(3), Output()]))

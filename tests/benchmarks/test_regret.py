@@ -19,7 +19,7 @@ from benchmarks import (
     walks,
 )
 from benchmarks.surrogate import DATA
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.strategies import STRATEGIES
 from core.search.strategies.bayesian import Bayesian
 from core.surrogate.fitting import Observation, fit

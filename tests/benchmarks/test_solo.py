@@ -10,7 +10,9 @@ from benchmarks.solo import Solo
 from benchmarks.solo_trial import SearchOutcome
 from core.data import datasets
 from core.graph.weights import check, load
-from core.protocol.contracts import Budget, SearchConfig, Training
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search import pace
 from tests.worker.orders import NETWORK, arrays

@@ -15,7 +15,10 @@ from benchmarks.environments import Environment
 from benchmarks.solo import Solo
 from core.data import datasets
 from core.layers import Conv1d, Conv2d
-from core.protocol.contracts import Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import SearchStatus, TrialKind
 from tests.worker.orders import arrays
 

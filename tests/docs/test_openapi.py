@@ -41,13 +41,14 @@ MAIN = {"SearchOut", "TrialOut", "TrialDetail", "FrontOut", "DatasetOut", "Worke
 BODIES = [name for name, one in OPERATIONS.items() if JSON in _content(one)]
 
 
-RESOURCES = (
-    import_module(f"{schemas.__name__}.{module.name}")
-    for module in pkgutil.iter_modules(schemas.__path__)
+MODULES = (
+    import_module(f"{package.__name__}.{module.name}")
+    for package in (contracts, schemas)
+    for module in pkgutil.iter_modules(package.__path__)
 )
 MODELS = {
     name: one
-    for module in (contracts, *RESOURCES)
+    for module in MODULES
     for name, one in vars(module).items()
     if isinstance(one, type) and issubclass(one, BaseModel)
 }

@@ -13,7 +13,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from api.store import clock
 from api.store.prepared import PreparedStatement
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")

@@ -29,18 +29,14 @@ from api.controller.collection import Retention
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
 from api.store import training_reports
-from core.protocol.contracts import (
-    Action,
-    BlobRef,
-    Budget,
-    CheckpointReport,
-    EpochReport,
-    LeaseRequest,
-    TestMetrics,
-    Training,
-    TrainOrder,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.reports import Action, EpochReport
+from core.protocol.contracts.results import TestMetrics, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.api.conftest import calls, do, engine, world

@@ -13,10 +13,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from api import db
-from api.models import Base
+from api.models.table import Base
 from api.settings import DatabaseSettings
 from api.store import leases, results
-from core.protocol.contracts import LeaseRequest, TrialResult
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialResult
 from core.protocol.states import TrialStatus
 
 RELEASES = sorted((Path(__file__).parent / "schemas").glob("*.sql"))

@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from core.data import intake
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 from examples.docstrings import texts_of
 from netmorph import (
     ImageClassifier,

@@ -16,20 +16,14 @@ from uuid import UUID, uuid4
 import pytest
 import torch
 
-from core.protocol.contracts import (
-    Answer,
-    BlobRef,
-    CheckpointReport,
-    DatasetSpec,
-    EpochReport,
-    HandBack,
-    Heartbeat,
-    Hyperparameters,
-    LeaseRequest,
-    ResultAnswer,
-    TrainOrder,
-    TrialResult,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.leases import HandBack, LeaseRequest
+from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
+from core.protocol.contracts.results import ResultAnswer, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
 from tests.waiting import wait_for
 from worker.settings import Settings
 

@@ -9,7 +9,9 @@ from core.data.datasets import Arrays, encode, spec
 from core.graph.architecture import Architecture
 from core.graph.building import chain
 from core.layers import Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
-from core.protocol.contracts import DatasetSpec, Hyperparameters, TrainOrder
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.storage import Storage
 
 CLASSES = ("left", "right", "über & out")

@@ -5,14 +5,8 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from core.protocol.contracts import (
-    Comparison,
-    EpochMetrics,
-    EpochReport,
-    TestMetrics,
-    TrialOutcome,
-    TrialResult,
-)
+from core.protocol.contracts.reports import EpochMetrics, EpochReport
+from core.protocol.contracts.results import Comparison, TestMetrics, TrialOutcome, TrialResult
 from core.protocol.states import TrialStatus
 from worker.messages import COMMANDS, EVENTS, Ended, EpochEnded, Progress, Ready, Stop, Train
 

@@ -15,20 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import NetmorphError
 from core.protocol import tracing
-from core.protocol.contracts import (
-    Answer,
-    Checkpoint,
-    CheckpointReport,
-    EpochMetrics,
-    EpochReport,
-    HandBack,
-    Heartbeat,
-    LeaseRequest,
-    ResultAnswer,
-    TrainOrder,
-    TrialOutcome,
-    TrialResult,
-)
+from core.protocol.contracts.checkpoints import Checkpoint, CheckpointReport
+from core.protocol.contracts.leases import HandBack, LeaseRequest
+from core.protocol.contracts.reports import Answer, EpochMetrics, EpochReport, Heartbeat
+from core.protocol.contracts.results import ResultAnswer, TrialOutcome, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
 from worker.settings import Settings
 

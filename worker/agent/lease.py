@@ -14,7 +14,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from core.protocol.contracts import Action, Answer, Checkpoint, EpochMetrics, TrainOrder
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.reports import Action, Answer, EpochMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from worker.agent.controller_client import (
     ControllerClient,
     ControllerUnreachable,

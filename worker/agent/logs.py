@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
-from core.protocol.contracts import TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
 
 _QUIET = ("httpx", "httpcore", "kombu", "celery.bootsteps", "celery.app.trace")
 

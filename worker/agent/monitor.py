@@ -6,7 +6,9 @@ No clock and no I/O here: times are passed in, in seconds of one monotonic clock
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.protocol.contracts import Action, Answer, TrainOrder, TrialOutcome
+from core.protocol.contracts.reports import Action, Answer
+from core.protocol.contracts.results import TrialOutcome
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.trainer_process import EndOfEvents, Notice
 from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Reading, Stop

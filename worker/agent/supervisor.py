@@ -12,7 +12,9 @@ from time import monotonic, sleep
 from uuid import UUID
 
 from core.protocol import tracing
-from core.protocol.contracts import LeaseRequest, TrainOrder, TrialOutcome
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialOutcome
+from core.protocol.contracts.train_orders import TrainOrder
 from worker.agent import logs
 from worker.agent.controller_client import ControllerClient, RestDemanded, deliver, hand_back
 from worker.agent.lease import HeldLease

@@ -20,7 +20,8 @@ from typing import IO
 from pydantic import ValidationError
 
 from core.errors import NetmorphError
-from core.protocol.contracts import Answer, TrainOrder
+from core.protocol.contracts.reports import Answer
+from core.protocol.contracts.train_orders import TrainOrder
 from worker.messages import COMMANDS, EVENTS, Command, Event, Train
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from core.errors import BlobError, CorruptBlob
-from core.protocol.contracts import Checkpoint
+from core.protocol.contracts.checkpoints import Checkpoint
 from core.protocol.storage import Storage
 from worker.trainer.networks.compute import Compute, hardware
 from worker.trainer.train_job import TrainJob

@@ -9,7 +9,8 @@ from typing import Self
 import torch
 
 from core.graph.cost import BACKWARD
-from core.protocol.contracts import Checkpoint, EpochMetrics
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.storage import Storage
 from worker.trainer.job_data import DataReader
 from worker.trainer.networks.compute import Compute, kind_of, with_fastest_threads

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core.errors import InfeasibleTrial
-from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.contracts.results import Comparison, TestMetrics
 from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute

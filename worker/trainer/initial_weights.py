@@ -8,7 +8,7 @@ from core.graph.initialisation import initialise
 from core.graph.preparation import on_normalised, with_standardised_outputs
 from core.graph.weights import Weights, check, load
 from core.morphisms import transfer_all
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.target_scale import TargetScale

@@ -14,7 +14,7 @@ from core.data.datasets import Arrays
 from core.data.scratch import OnBlock, nothing
 from core.data.statistics import constant_in_words
 from core.errors import BlobError, MissingBlob
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples

@@ -19,7 +19,9 @@ from typing import BinaryIO
 import torch
 from pydantic import ValidationError
 
-from core.protocol.contracts import Checkpoint, EpochMetrics, TrainOrder
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.reports import EpochMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.storage import Storage
 from worker.messages import (
     COMMANDS,

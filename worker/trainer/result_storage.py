@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import BlobKind, Storage
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0)  # seconds; in sum less than counts as a hang

@@ -17,7 +17,7 @@ from core.errors import (
     OutOfMemory,
 )
 from core.graph.weights import save
-from core.protocol.contracts import TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.proofs import proof
 from core.protocol.states import TrialStatus
 from worker.messages import Ended

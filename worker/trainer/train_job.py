@@ -8,13 +8,11 @@ from uuid import UUID
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism, apply_all, from_json
-from core.protocol.contracts import (
-    BlobRef,
-    DatasetSpec,
-    Hyperparameters,
-    JsonObject,
-    TrainOrder,
-)
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.fields import JsonObject
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined
 from core.tasks import TASKS, AbstractTask

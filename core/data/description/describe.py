@@ -13,7 +13,7 @@ from core.data.layouts import Layout
 from core.data.splits import class_counts
 from core.data.statistics import ChannelStatistics
 from core.data.tables.encoding import Learned
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 
 def describe(

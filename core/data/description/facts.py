@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from core.protocol.contracts import Finite, Message
+from core.protocol.contracts.fields import Finite
+from core.protocol.contracts.message import Message
 
 
 class SplitFacts(Message):

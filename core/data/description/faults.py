@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.data.description.facts import DatasetDescription, SplitFacts
 from core.data.statistics import constant_in_words
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 _NAMED = 6  # classes whose names are in a warning
 _UNBALANCED = 10  # times as many examples in the largest class as in the smallest

@@ -12,7 +12,7 @@ from core.data import scratch
 from core.data.datasets import Arrays
 from core.data.description.facts import Repetitions
 from core.data.statistics import varies_by_rounding
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
 

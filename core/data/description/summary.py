@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.data.description.facts import DatasetDescription, SplitFacts, TargetFacts
 from core.data.split_words import test_split_in_words
 from core.data.statistics import number_in_words, range_in_words
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 _NAMED = 6  # classes whose names are in the summary
 

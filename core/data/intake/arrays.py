@@ -16,7 +16,7 @@ from core.data.layouts import Layout, layout_of
 from core.data.padding import masked
 from core.data.split_keys import SplitKeys, keys_of
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 PADDED = (
     "signals of different lengths: the shorter ones are continued by their last values; one more "

@@ -14,7 +14,7 @@ from core.data.division import Division
 from core.data.intake.labels import Labels
 from core.data.layouts import Layout
 from core.data.tables.encoding import Learned
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.data.statistics import range_in_words
 from core.data.tables.cells import NUMBER, shown
 from core.data.tables.table import Column, Numbers, Texts
-from core.protocol.contracts import ColumnSpec
+from core.protocol.contracts.datasets import ColumnSpec
 
 MAX_CATEGORIES = 32  # of a column, without "other"
 RARE = 5  # rows: categories with fewer are "other", and fewer missing cells have no feature

@@ -11,7 +11,7 @@ from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.table import Numbers, Rows, Table
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 _MILLISECONDS = 86_400_000  # of a day
 

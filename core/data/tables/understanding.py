@@ -1,5 +1,6 @@
 """From the columns of a table to the features of vectors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
 from core.data.tables.label_copies import copies_label, warning_about
 from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
-from core.data.tables.table import Rows, Table
+from core.data.tables.table import Column, Rows, Table
 from core.errors import InvalidDataset
-from core.protocol.contracts import TableSpec
+from core.protocol.contracts.datasets import TableSpec
 
 MAX_FEATURES = 4_000
 
@@ -47,9 +48,7 @@ def encoded(
     learned: list[Learned] = []
     blocks: list[NDArray[np.float64]] = []
     warnings: list[str] = []
-    sharing: list[SharedLabels] = []
-    copies: list[str] = []
-    label_codes = None if labels is None or keys is not None else _codes(labels)
+    suspects = _Suspects(labels, keys)
     for name, cells in table.columns.items():
         interruption.check()
         if name in targets:
@@ -60,29 +59,54 @@ def encoded(
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
         interruption.check()  # each step over a long column takes a while
         learned.append(learn(name, column.take(training)))
-        if label_codes is not None and (one := shared_labels(name, column.take(rows), label_codes)):
-            sharing.append(one)
-        if (spec := learned[-1].spec) is not None:
-            if labels is not None and labels.ndim == 1 and copies_label(column.take(rows), labels):
-                copies.append(name)
+        spec = learned[-1].spec
+        suspects.add(name, column.take(rows), is_learned_from=spec is not None)
+        if spec is not None:
             interruption.check()
             blocks.append(encode(spec, column.take(rows)))
             check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)
             warnings += [column.warning] if column.warning else []
     if not blocks:
-        reasons = "; ".join(f"{one.name}: {one.reason}" for one in learned[:5])
-        raise InvalidDataset(
-            f"no column is left to learn from ({reasons}); expected columns of numbers or "
-            "categories beside the target"
-        )
+        raise _nothing_is_left(learned)
     columns = tuple(one.spec for one in learned if one.spec is not None)
     spec_of_all = TableSpec(target=", ".join(targets), columns=columns)
     x = np.concatenate(blocks, axis=1)
-    are_numbers = labels is not None and labels.dtype.kind == "f"
-    if about := warning_about(copies, are_numbers=are_numbers):
-        warnings.append(about)
-    return Encoded(x, spec_of_all, tuple(learned), (*warnings, *warnings_about(sharing)))
+    return Encoded(x, spec_of_all, tuple(learned), (*warnings, *suspects.warnings()))
+
+
+class _Suspects:
+    """The columns that may give the labels away."""
+
+    def __init__(self, labels: NDArray[np.generic] | None, keys: SplitKeys | None) -> None:
+        self._labels = labels
+        self._codes = None if labels is None or keys is not None else _codes(labels)
+        self._sharing: list[SharedLabels] = []
+        self._copies: list[str] = []
+
+    def add(self, name: str, column: Column, *, is_learned_from: bool) -> None:
+        """Look at a column, which has the rows of the labels."""
+        if self._codes is not None and (found := shared_labels(name, column, self._codes)):
+            self._sharing.append(found)
+        labels = self._labels
+        if not is_learned_from or labels is None or labels.ndim > 1:
+            return
+        if copies_label(column, labels):
+            self._copies.append(name)
+
+    def warnings(self) -> list[str]:
+        """A warning of the columns that copy the labels, then those of rows that share them."""
+        are_numbers = self._labels is not None and self._labels.dtype.kind == "f"
+        about = warning_about(self._copies, are_numbers=are_numbers)
+        return [*([about] if about else []), *warnings_about(self._sharing)]
+
+
+def _nothing_is_left(learned: Sequence[Learned]) -> InvalidDataset:
+    reasons = "; ".join(f"{one.name}: {one.reason}" for one in learned[:5])
+    return InvalidDataset(
+        f"no column is left to learn from ({reasons}); expected columns of numbers or "
+        "categories beside the target"
+    )
 
 
 def _codes(labels: NDArray[np.generic]) -> NDArray[np.intp]:

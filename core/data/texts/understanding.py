@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.texts.learning import learn
 from core.data.texts.vocabulary import PADDING, Vocabulary
 from core.errors import InvalidDataset
-from core.protocol.contracts import TextSpec
+from core.protocol.contracts.datasets import TextSpec
 
 SHORTEST, LONGEST = 8, 256  # tokens of one example
 COVERED = 0.95  # of the training texts are not cut, unless they are longer than LONGEST

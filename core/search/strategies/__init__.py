@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import get_type_hints
 
 from core.errors import InvalidInput
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.registry import import_modules
 from core.search.strategies.abstract import STRATEGIES, AbstractStrategy
 

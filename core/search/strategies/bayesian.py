@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from core.errors import InvalidInput
 from core.graph.bounds import cost
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,

@@ -13,7 +13,7 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.layers import Channels
 from core.morphisms.deepen import Deepen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,

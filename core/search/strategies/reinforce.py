@@ -30,7 +30,7 @@ from core.graph.bounds import fits
 from core.graph.node import Node
 from core.layers import LAYERS
 from core.morphisms import MORPHISMS, AbstractMorphism, allowed, to_json
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.abstract import STRATEGIES, AbstractStrategy

@@ -12,9 +12,9 @@ from sqlalchemy import select, text
 
 from api.controller.collection import Retention
 from api.controller.sweeper import Sweeper
-from api.models import Search
+from api.models.searches import Search
 from api.store import discarded, searches
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
 from tests.waiting import wait_for

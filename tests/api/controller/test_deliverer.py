@@ -22,7 +22,8 @@ from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
 
 from api.controller.deliverer import Deliverer
-from api.models import Delivery, Key, Webhook
+from api.models.keys import Key
+from api.models.webhooks import Delivery, Webhook
 from api.store import deliveries, searches
 from api.store.keys import Caller
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from api.controller import finisher
-from api.models import Search
+from api.models.searches import Search
 from api.store import live_searches, searches
 from api.store.live_searches import LiveSearch
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.budget import (
     Complete,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from api.controller.leadership import Leadership
-from api.models import Leader
+from api.models.leases import Leader
 
 
 def test_one_of_several_controllers_leads(engine: Any) -> None:

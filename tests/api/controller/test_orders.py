@@ -8,19 +8,20 @@ import pytest
 from sqlalchemy import select
 
 from api.controller.orders import GRACE, choose, continued, trial_seed
-from api.models import Lease, Network, Search, Trial
+from api.models.leases import Lease
+from api.models.networks import Network
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import endings, train_orders, training_reports
 from api.store.errors import Conflict, NotFound
 from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    Checkpoint,
-    Hyperparameters,
-    Member,
-    Training,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.train_orders import Member
+from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, checkpoint_of, epoch_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from api.controller import enqueued_trials
 from api.controller.proposer import STRIKES, Proposer
-from api.models import Search
+from api.models.searches import Search
 from api.store import live_searches, searches
 from core.protocol.states import SearchStatus, TrialStatus
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from api.controller.relay import Relay
-from api.models import Trial
+from api.models.trials import Trial
 from tests.waiting import wait_for
 
 QUEUE = "netmorph:trials"

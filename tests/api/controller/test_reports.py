@@ -11,7 +11,9 @@ from sqlalchemy import select, text
 from api.controller import reports
 from api.controller.suggestions import past_trial
 from api.controller.sweeper import Sweeper
-from api.models import Damaged, Trial, Worker
+from api.models.blobs import Damaged
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.store import datasets, live_searches, workers
 from benchmarks.histories import SPEC
 from core.graph.initialisation import initialise
@@ -19,7 +21,7 @@ from core.graph.roots import roots
 from core.graph.weights import save
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialKind
 from core.protocol.storage import Storage
 

@@ -14,7 +14,8 @@ from api import db
 from api.controller.process_pool import ProcessPool
 from api.controller.proposer import SUGGEST_SECONDS
 from api.controller.service import Controller
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.new_searches import SearchIn
 from api.schemas.searches import SearchOut
 from api.settings import Settings
@@ -22,7 +23,9 @@ from api.store import datasets, new_searches, searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
-from core.protocol.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
+from core.protocol.contracts.reports import Action, EpochReport, Heartbeat
+from core.protocol.contracts.results import TestMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.api.worker_calls import WorkerCalls

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from api.controller import service
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
-from api.models import Trial
+from api.models.trials import Trial
 from api.roles import Role
 from api.store import searches
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialStatus
 from core.protocol.storage import Storage
 

@@ -9,14 +9,14 @@ from uuid import UUID
 import pytest
 
 from api.controller.suggestions import answer, clipped
-from api.models import Trial
+from api.models.trials import Trial
 from api.store.snapshots import CompletedSearch, StoredSnapshot
 from benchmarks.histories import SPEC, history
 from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.cost import training_memory
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 ROOT = roots(SPEC, Bounds())[0]
 

@@ -12,7 +12,11 @@ import pytest
 from sqlalchemy import func, select, text
 
 from api.controller.sweeper import Sweeper
-from api.models import BrowserSession, Discarded, Idempotency, Operation, Worker
+from api.models.blobs import Discarded
+from api.models.keys import BrowserSession
+from api.models.operations import Operation
+from api.models.searches import Idempotency
+from api.models.workers import Worker
 from api.operation_states import OperationKind
 from api.store import new_searches, operations, searches, sign_ins
 from core.errors import MissingBlob

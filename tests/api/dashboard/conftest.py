@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 
 
 @pytest.fixture

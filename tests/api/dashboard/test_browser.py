@@ -11,11 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from api.dashboard.search_pages import TABS
-from api.models import Search, Trial, Worker
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.store import leases, results
 from api.store.notifications import changed
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.api.background import ASYNC, Gate, upload
 from tests.api.store.reports import LEASE
 from tests.browser import chromium, page_of

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from api.models import Epoch
+from api.models.trials import Epoch
 from api.store.notifications import changed
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, Budget
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus
 from tests.api.conftest import dataset_spec
 

@@ -10,9 +10,11 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import text
 
-from api.models import Search
+from api.models.searches import Search
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, Budget, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.training import Training
 from tests.api.background import ASYNC, npz
 from tests.api.visitors import enter, fields_in, token
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from sqlalchemy import delete
 
-from api.models import Search, Trial, Worker
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.roles import Role
 from api.store import leases, results
 from core.protocol.states import SearchStatus

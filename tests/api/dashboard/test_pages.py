@@ -10,9 +10,12 @@ import pytest
 
 from api.dashboard.search_pages import TABS
 from api.edge.headers import CONTENT_SECURITY_POLICY
-from api.models import Epoch, Lease, Search, Trial, Worker
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Epoch, Trial
+from api.models.workers import Worker
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.api.dashboard.conftest import best_of
 from tests.api.visitors import token
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from api.dashboard.search_commands import search_command
 from api.dashboard.search_form import DEFAULTS, PATHS
-from api.models import Search
-from core.protocol.contracts import Training
+from api.models.searches import Search
+from core.protocol.contracts.training import Training
 from netmorph.cli import app
 from netmorph.commands.search import search as command
 from tests.api.visitors import fields_in, token

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from core.protocol.states import TrialKind
 from tests.api.visitors import enter, token
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.models import Search
+from api.models.searches import Search
 from api.store import leases
 from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE

@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import select, update
 
-from api.models import Delivery, Webhook
+from api.models.webhooks import Delivery, Webhook
 from tests.api.visitors import enter, token
 
 FORM = {

@@ -15,7 +15,7 @@ from api.edge.limits import RequestLimits
 from api.roles import Role
 from api.store.errors import Conflict
 from api.store.keys import Caller
-from core.protocol.contracts import Answer, Heartbeat
+from core.protocol.contracts.reports import Answer, Heartbeat
 
 KEY, TRIAL = "netmorph_" + "k" * 40, uuid4()
 WORKER = Caller(uuid4(), "worker", Role.WORKER)

@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from api.models import Trial
-from core.protocol.contracts import BlobRef
+from api.models.trials import Trial
+from core.protocol.contracts.blobs import BlobRef
 from netmorph.client import Client
 from tests.api.visitors import enter
 

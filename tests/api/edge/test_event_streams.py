@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.edge.changes import MAX_WAITERS, POLL_SECONDS
-from api.models import Search
+from api.models.searches import Search
 from api.roles import Role
 from core.protocol.states import SearchStatus
 from tests.waiting import wait_for

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from api.edge import operations as edge
-from api.models import Dataset, Operation
+from api.models.datasets import Dataset
+from api.models.operations import Operation
 from api.operation_states import OperationStatus
 from core.data import interruption
 from tests.api.background import Gate, ended, upload

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from api.models import Search
+from api.models.searches import Search
 from api.roles import Role
 from core.protocol import tracing
 from tests.waiting import wait_for
@@ -20,7 +20,8 @@ from tests.waiting import wait_for
 WORKER = """
 from uuid import uuid4
 from core.protocol import tracing
-from core.protocol.contracts import LeaseRequest, TrialOutcome
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialOutcome
 from worker.agent.controller_client import ControllerClient
 from worker.agent.lease import HeldLease
 from worker.settings import Settings

@@ -32,7 +32,8 @@ from core.layers import (
     Zero,
 )
 from core.morphisms import sample
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import TrialKind
 from tests.strategies import LAYER_EXAMPLES
 

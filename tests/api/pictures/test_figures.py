@@ -13,7 +13,7 @@ from api.pictures.plots import THEMES
 from api.schemas.epochs import EpochOut
 from api.schemas.searches import Best
 from core.errors import UnknownKind
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialStatus
 
 

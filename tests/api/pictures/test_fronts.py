@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.pictures.fronts import best, comparable, cost_of
 from api.schemas.trials import TrialOut
 from api.store.trials import FrontTrial
-from core.protocol.contracts import Cost
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialKind
 
 

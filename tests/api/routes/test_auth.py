@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from api.models import Dataset
+from api.models.datasets import Dataset
 from api.roles import Role
 from core.protocol.states import SearchStatus
 from docs.routes import is_of_search, reads_shared, route_roles

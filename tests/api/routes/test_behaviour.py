@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import insert, text
 
 from api.controller.service import LONGEST_STEP
-from api.models import Epoch, Search, Trial
+from api.models.searches import Search
+from api.models.trials import Epoch, Trial
 from api.roles import Role
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus
 from netmorph.client import Client
 

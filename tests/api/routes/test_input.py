@@ -12,7 +12,9 @@ from sqlalchemy import text
 
 from api.roles import Role
 from core.data.formats import FORMATS
-from core.protocol.contracts import Bounds, Budget, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.training import Training
 
 GOOD = {"dataset": "digits", "budget": {"trials": 3}}
 

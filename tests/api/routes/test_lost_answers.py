@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from api.edge import operations
-from api.models import Delivery
+from api.models.webhooks import Delivery
 from api.roles import Role
 from api.store import leases
 from tests.api.routes.test_input import X, Y, npz

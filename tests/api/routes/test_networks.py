@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from api.controller.suggestions import answer
-from api.models import Discarded, Network
+from api.models.blobs import Discarded
+from api.models.networks import Network
 from api.store import blobs, live_searches, searches
 from api.store.snapshots import StoredSnapshot
 from core.graph.architecture import Architecture

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api import imports
 from api.edge import operations as edge
-from api.models import Operation
+from api.models.operations import Operation
 from api.roles import Role
 from tests.api.background import ASYNC, Gate, ended, npz, upload
 

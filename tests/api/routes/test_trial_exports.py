@@ -6,10 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.roles import Role
 from core.graph.roots import roots
-from core.protocol.contracts import BlobRef, Bounds, TrainOrder
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.storage import Storage
 
 ZIP = b"an archive"

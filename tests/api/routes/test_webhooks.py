@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from api.models import Delivery
+from api.models.webhooks import Delivery
 from api.roles import Role
 
 BODY = {"name": "chat", "url": "https://hooks.invalid/x?y=1", "events": ["search.completed"]}

@@ -11,7 +11,9 @@ from api.edge import known_keys
 from api.edge.lanes import Lane
 from api.roles import Role
 from api.store import searches
-from core.protocol.contracts import Action, Answer, ResultAnswer, TrainOrder
+from core.protocol.contracts.reports import Action, Answer
+from core.protocol.contracts.results import ResultAnswer
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.proofs import proof
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.waiting import wait_for

@@ -6,7 +6,7 @@ from uuid import uuid4
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import leases, results
 from netmorph.cli import app as commands
 from netmorph.client import Client

@@ -1,6 +1,6 @@
 """Trials that people see have the columns of their rows."""
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.schemas.trials import TrialOut
 
 

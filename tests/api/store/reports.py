@@ -5,8 +5,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from api.models import Version
-from core.protocol.contracts import BlobRef, CheckpointReport, EpochReport, HandBack, Heartbeat
+from api.models.searches import Version
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.leases import HandBack
+from core.protocol.contracts.reports import EpochReport, Heartbeat
 
 LEASE = timedelta(seconds=30)
 

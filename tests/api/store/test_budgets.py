@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import func
 
 from api.controller import finisher
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.searches import LimitsIn
 from api.store import budgets, live_searches, new_trials, searches, trials
 from api.store.errors import Conflict, QuotaExceeded
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.budget import Finish, decide
 

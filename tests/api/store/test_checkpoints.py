@@ -6,9 +6,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text
 
-from api.models import Discarded, Epoch, Lease, Search
+from api.models.blobs import Discarded
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Epoch
 from api.store import discarded, endings, leases, searches, training_reports
-from core.protocol.contracts import Action, Answer, Budget
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action, Answer
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, checkpoint_of, epoch_of, handed_back
 

@@ -6,9 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Delivery, Lease, Search, Webhook, Worker
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.webhooks import Delivery, Webhook
+from api.models.workers import Worker
 from api.store import clock, deliveries, endings, leader, searches, training_reports
-from core.protocol.contracts import Action, Budget
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action
 from core.protocol.states import SearchStatus
 from tests.api.store.reports import LEASE, beat
 

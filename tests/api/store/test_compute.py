@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import compute, searches, train_orders
 from api.store.final_fits import lineage, model_card
-from core.protocol.contracts import SearchConfig
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import TrialKind
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.models import Search
+from api.models.searches import Search
 from api.store import datasets, discarded
 from api.store.errors import Conflict, NotFound
 

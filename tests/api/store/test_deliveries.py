@@ -4,7 +4,8 @@ import threading
 
 from sqlalchemy import delete, select, text
 
-from api.models import Delivery, Search, Webhook
+from api.models.searches import Search
+from api.models.webhooks import Delivery, Webhook
 from api.roles import Role
 from api.store import deliveries, searches
 from core.protocol.states import SearchStatus

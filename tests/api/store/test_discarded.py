@@ -7,9 +7,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
-from api.models import Dataset, Discarded, Lease, Trial, Version
+from api.models.blobs import Discarded
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.searches import Version
+from api.models.trials import Trial
 from api.store import discarded, searches
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 
 _BLOCKED = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 

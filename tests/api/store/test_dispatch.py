@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import dispatch, leases
 from core.protocol.states import SearchStatus
 

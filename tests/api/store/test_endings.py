@@ -4,9 +4,11 @@ from uuid import uuid4
 
 from sqlalchemy import text, update
 
-from api.models import Search, Trial, Worker
+from api.models.searches import Search
+from api.models.trials import Trial
+from api.models.workers import Worker
 from api.store import endings, training_reports
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, epoch_of
 

@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy import func
 
 from api.controller import service
-from api.models import Search
+from api.models.searches import Search
 from api.store import enqueued
 from api.store.errors import Conflict, NotFound
 from core.errors import InvalidInput
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, Budget, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import SearchStatus, TrialStatus
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from api.models import Epoch
+from api.models.trials import Epoch
 from api.schemas.epochs import EpochOut
 from api.store import epochs, pages, training_reports
 from core.errors import InvalidInput

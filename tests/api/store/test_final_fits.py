@@ -1,7 +1,7 @@
 """What orders of final fits have beside those of other trials: networks, lineage, tallies."""
 
 from api.store import final_fits, train_orders
-from core.protocol.contracts import Member
+from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from api.models import Key
+from api.models.keys import Key
 from api.roles import Role
 from api.store import keys, sign_ins
 from api.store.errors import Conflict, NotFound

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 from uuid import uuid4
 
-from api.models import Search
+from api.models.searches import Search
 from api.store import endings, leases
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from api.controller.suggestions import past_trial
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import leases, live_searches, results, training_reports
 from api.store.keys import Caller
 from api.store.live_searches import LiveSearch
@@ -17,7 +19,11 @@ from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, Heartbeat, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.reports import Heartbeat
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW
 from core.search.history import PastTrial

@@ -24,10 +24,12 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import endings, leases, results, searches, training_reports
 from api.store.leases import Held
-from core.protocol.contracts import Action, Budget, EpochReport, Heartbeat, TrialResult
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action, EpochReport, Heartbeat
+from core.protocol.contracts.results import TrialResult
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
 from tests.api.store.reports import beat, checkpoint_of, handed_back
 

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from api.models import MemoryLimit
+from api.models.workers import MemoryLimit
 from api.store import memory_limits, results, workers
 from api.store.metrics import MetricsPage
-from core.protocol.contracts import LeaseRequest
+from core.protocol.contracts.leases import LeaseRequest
 
 GIB = 2**30
 SMALL, LARGE = 4 * GIB, 80 * GIB

@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, text
 
 from api import instruments
-from api.models import Leader, Search, Worker
+from api.models.leases import Leader
+from api.models.searches import Search
+from api.models.workers import Worker
 from api.store import discarded, endings, leases
 from api.store.errors import Conflict, NotFound
 from api.store.metrics import MetricsPage, trials_by_status

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.models import Dataset, Search
+from api.models.datasets import Dataset
+from api.models.searches import Search
 from api.schemas.new_searches import SearchIn
 from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 GOOD: dict[str, Any] = {"dataset": "data", "budget": {"trials": 3}}
 

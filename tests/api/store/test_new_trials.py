@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.models import Search
+from api.models.searches import Search
 from api.store import new_trials
-from core.protocol.contracts import Budget
+from core.protocol.contracts.budgets import Budget
 from core.protocol.states import SearchStatus, TrialKind
 
 

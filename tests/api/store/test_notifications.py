@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
-from api.models import Version
+from api.models.searches import Version
 from api.store.notifications import CHANGES, WORK, changed, notify_controllers
 
 Heard = Callable[[], list[tuple[str, str]]]

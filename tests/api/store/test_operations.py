@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text, update
 
-from api.models import Operation
+from api.models.operations import Operation
 from api.operation_states import OperationKind, OperationStatus
 from api.roles import Role
 from api.schemas.operations import OperationOut

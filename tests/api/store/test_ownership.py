@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.orm import Session
 
-from api.models import Search
+from api.models.searches import Search
 from api.operation_states import OperationKind
 from api.roles import Role
 from api.schemas.searches import LimitsIn, SearchPatch

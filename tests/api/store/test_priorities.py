@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from sqlalchemy import TextClause, func, text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.priorities import Priority
 from api.roles import Role
 from api.schemas.searches import LimitsIn

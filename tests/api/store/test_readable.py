@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from api.models import Dataset, Search, Trial
+from api.models.datasets import Dataset
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import datasets, searches, trials
 from api.store.readable import readable
-from core.protocol.contracts import Budget, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 
 GOOD = {"budget": {"trials": 3}, "seed": 7}
 

@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import endings
 from api.store.errors import Conflict, NotFound
 from api.store.results import credible
-from core.protocol.contracts import Comparison, ResultAnswer, TestMetrics, TrialResult
+from core.protocol.contracts.results import Comparison, ResultAnswer, TestMetrics, TrialResult
 from core.protocol.states import SearchStatus, TrialStatus
 from core.tasks import TASKS
 

@@ -5,7 +5,8 @@ import itertools
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from api.models import Search, Trial
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import searches, trials
 from api.store.errors import Conflict
 from core.errors import InvalidInput

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import results, searches
 from core.protocol.states import SearchStatus
 

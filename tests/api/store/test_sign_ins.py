@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from api.models import BrowserSession
+from api.models.keys import BrowserSession
 from api.store import keys, sign_ins
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import endings, results, setbacks, stopped_trials, training_reports
 from api.store.errors import Conflict
-from core.protocol.contracts import Action
+from core.protocol.contracts.reports import Action
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, beat, handed_back
 

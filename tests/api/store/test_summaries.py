@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.schemas.searches import SearchOut
 from api.store import searches, summaries
 from api.store.errors import NotFound

@@ -7,10 +7,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func
 
-from api.models import Lease, Search, Trial
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.store import searches, train_orders
 from api.store.leases import Held
-from core.protocol.contracts import Budget, Hyperparameters
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 
 CHOSEN = Hyperparameters(epochs=7)

@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from api.models import Lease, Search
+from api.models.leases import Lease
+from api.models.searches import Search
 from api.store import endings, results, training_reports
-from core.protocol.contracts import Action, Answer, EpochReport, Heartbeat, TestMetrics
+from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
+from core.protocol.contracts.results import TestMetrics
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, epoch_of, version
 

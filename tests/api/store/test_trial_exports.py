@@ -10,7 +10,11 @@ import pytest
 from sqlalchemy import select, text
 
 from api.controller import orders
-from api.models import Damaged, Dataset, Discarded, Lease, Search, Trial
+from api.models.blobs import Damaged, Discarded
+from api.models.datasets import Dataset
+from api.models.leases import Lease
+from api.models.searches import Search
+from api.models.trials import Trial
 from api.roles import Role
 from api.schemas.exports import TrialExportOut
 from api.store import (
@@ -36,7 +40,12 @@ from api.store import (
 from api.store.errors import Conflict, NotFound, QuotaExceeded
 from api.store.trial_tables import Arrangement
 from core.graph.roots import roots
-from core.protocol.contracts import Action, BlobRef, Bounds, Budget, TestMetrics, TrainOrder
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.reports import Action
+from core.protocol.contracts.results import TestMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, beat, handed_back
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.models import Trial
+from api.models.trials import Trial
 from api.store import pages, training_reports, trials
 from api.store.errors import NotFound
 from core.protocol.states import SearchStatus, TrialKind

@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, text
 
-from api.models import FailedAttempt, Search, Trial
+from api.models.searches import Search
+from api.models.trials import FailedAttempt, Trial
 from api.roles import Role
 from api.schemas.workers import WorkerDetail, WorkerTrial
 from api.store import endings, worker_histories, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.protocol.contracts import LeaseRequest
+from core.protocol.contracts.leases import LeaseRequest
 from core.protocol.states import TrialKind
 from tests.api.store.reports import handed_back
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from api.models import Lease, Worker
+from api.models.leases import Lease
+from api.models.workers import Worker
 from api.roles import Role
 from api.schemas.workers import WorkerOut
 from api.store import clock, leases, live_workers, training_reports, workers

@@ -11,7 +11,8 @@ from core.graph.forward import forward
 from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.graph.weights import flatten
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from tests.strategies import random_chain
 
 CASE = Path(__file__).parents[2] / "assets" / "architectures" / "many_sums.json"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.histories import history, of_depth
 from core.errors import UnknownKind
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.surrogate.kernels import KERNELS, AbstractKernel, Geometry
 from tests.strategies import morphism_chains, random_chain
 

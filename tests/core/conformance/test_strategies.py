@@ -18,7 +18,8 @@ from core.graph.roots import roots
 from core.graph.weights import check
 from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import MORPHISMS, apply_all, legal, transfer_all
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies import STRATEGIES, strategy

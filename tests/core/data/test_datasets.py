@@ -24,7 +24,7 @@ from core.data.datasets import (
 )
 from core.data.files import ReadLimits
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 
 
 def some(dtype: type = np.uint8, shape: tuple[int, ...] = (2, 3, 4)) -> Arrays:

@@ -16,7 +16,7 @@ from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind, SplitSpec
+from core.protocol.contracts.datasets import SplitKind, SplitSpec
 
 N = 60
 X = np.arange(N, dtype=np.float64)[:, None] + np.array([0.0, 0.25])  # tells the row of an example

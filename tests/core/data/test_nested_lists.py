@@ -17,7 +17,7 @@ from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.data.nested_lists import array_of
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 N = 20
 Y = ["no", "yes"] * (N // 2)

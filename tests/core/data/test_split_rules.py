@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from core.data.group_split import group_split
 from core.data.split_rule import SplitRule
 from core.data.time_split import time_split
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=2, max_size=120)
 fractions = st.floats(0.05, 0.5)

@@ -20,7 +20,7 @@ from core.data.intake import Intake
 from core.data.tables.cells import column_of
 from core.data.tables.table import MAX_COLUMNS, Numbers
 from core.errors import InvalidDataset
-from core.protocol.contracts import ColumnSpec, SplitKind
+from core.protocol.contracts.datasets import ColumnSpec, SplitKind
 from worker.trainer.export.predict import _days
 
 N = 60

@@ -20,7 +20,8 @@ from core.graph.cost import training_memory
 from core.graph.latency import PRIOR_SPEED
 from core.graph.speed import PRIOR_SPEED as PRIOR_TRAINING_SPEED
 from core.layers import Conv2d, Dense, Flatten, Input, Output, ReLU
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 
 NETWORK = chain(
     iter(

@@ -14,7 +14,8 @@ from core.graph.given_network import check_fits, check_limits, read_weights
 from core.graph.node import Node
 from core.graph.weights import flatten, save
 from core.layers import BatchNorm, Concat, Conv2d, Dense, Flatten, Input, Output
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from tests.strategies import architectures, random_weights
 
 NETWORK = chain(iter([Input((1, 6, 6)), BatchNorm(), Conv2d(3), Flatten(), Dense(4), Output()]))

@@ -14,7 +14,8 @@ from core.graph.building import chain
 from core.graph.latency import PRIOR_SPEED, Speed, learn
 from core.graph.roots import roots
 from core.layers import BatchNorm, Conv2d, GlobalAvgPool2d, Input, Output
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 
 NETWORKS = [trial.architecture for trial in history(40, seed=5)]
 SEEN, UNSEEN = NETWORKS[:25], NETWORKS[25:]

@@ -15,7 +15,8 @@ from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.weights import check
 from core.layers import Conv1d, Conv2d
 from core.morphisms import MORPHISMS, TransferRequest, sample
-from core.protocol.contracts import Bounds, DatasetSpec, TextSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec, TextSpec
 from tests.strategies import generators, random_inputs, random_weights
 
 

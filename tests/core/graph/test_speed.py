@@ -24,7 +24,8 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 
 #: Each layer with its loads counted by hand, to be added up.
 #: operations, depthwise operations, values, layers, parameters

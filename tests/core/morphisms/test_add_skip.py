@@ -5,7 +5,7 @@ import numpy as np
 from core.layers import AvgPool2d, Conv2d, MaxPool2d
 from core.morphisms import TransferRequest
 from core.morphisms.add_skip import AddSkip
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_weights
 

@@ -19,7 +19,7 @@ from core.layers import (
 )
 from core.morphisms import MORPHISMS
 from core.morphisms.deepen import BLOCKS, Deepen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from core.graph.node import Node
 from core.layers import Conv2d, Dense, DepthwiseConv2d, Flatten, Input, Output, ReLU
 from core.morphisms import TransferRequest
 from core.morphisms.grow_kernel import GrowKernel
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_inputs, random_weights
 

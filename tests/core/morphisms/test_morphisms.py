@@ -10,7 +10,7 @@ from core.layers import LAYERS
 from core.morphisms import MORPHISMS, allowed, apply_all, from_json, legal, sample, to_json
 from core.morphisms.deepen import Deepen
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_reduction import NETWORK
 
 

@@ -7,7 +7,7 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.layers import Add, AvgPool2d, BatchNorm, Conv2d, Dense, Input, Output, ReLU6, Zero
 from core.morphisms.remove_layer import RemoveLayer
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_reduction import NETWORK, chain, ids
 
 

@@ -11,7 +11,7 @@ from core.layers import Add, Conv2d, Dense, GlobalAvgPool2d, Output
 from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_reduction import NETWORK, ids
 from tests.strategies import random_inputs, random_weights
 

@@ -6,7 +6,7 @@ from core.graph.building import chain
 from core.layers import Add, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import TransferRequest
 from core.morphisms.residual import Residual
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_weights
 

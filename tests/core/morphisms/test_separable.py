@@ -6,7 +6,7 @@ from core.errors import IllegalMorphism
 from core.layers import Add, BatchNorm, Conv2d, DepthwiseConv2d, ReLU
 from core.morphisms.residual import Residual
 from core.morphisms.separable import Separable
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 
 

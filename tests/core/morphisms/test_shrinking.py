@@ -8,7 +8,7 @@ from core.graph.weights import check
 from core.morphisms import TransferRequest
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.core.morphisms.test_reduction import NETWORK
 from tests.strategies import random_inputs, random_weights
 

@@ -20,7 +20,7 @@ from core.layers import (
 )
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.concat_skip import ConcatSkip
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 
 NETWORK = Architecture(
     (

@@ -27,7 +27,7 @@ from core.morphisms.abstract import factor_nodes
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.strategies import random_inputs, random_weights
 
 IMAGES = Architecture(

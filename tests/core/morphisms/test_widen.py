@@ -23,7 +23,7 @@ from core.layers import (
 )
 from core.morphisms import TransferRequest
 from core.morphisms.widen import Widen
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
 
 

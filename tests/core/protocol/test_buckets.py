@@ -15,7 +15,7 @@ from s3fs import S3FileSystem
 
 from core.errors import CorruptBlob
 from core.protocol import buckets
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 from tests.bucket import KEYS
 

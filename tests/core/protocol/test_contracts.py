@@ -5,6 +5,8 @@ with every field filled in. A message with new fields gets another, `MODEL.REVIS
 """
 
 import json
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,17 @@ import pytest
 from pydantic import ValidationError
 
 from core.protocol import contracts
-from core.protocol.contracts import Config, Message
+from core.protocol.contracts.message import Config, Message
 
 FOLDER = Path(__file__).parents[2] / "assets" / "contracts"
+MODULES = (
+    import_module(f"{contracts.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(contracts.__path__)
+)
 MODELS = {
     name: model
-    for name, model in vars(contracts).items()
+    for module in MODULES
+    for name, model in vars(module).items()
     if isinstance(model, type)
     and issubclass(model, Message | Config)
     and model not in (Message, Config)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import CorruptBlob, MissingBlob
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.storage import Storage
 
 DATA = b"some weights" * 1000

@@ -17,7 +17,7 @@ from core.graph.building import chain
 from core.graph.roots import roots
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, legal
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.search.acquisition import (
     CHILDREN,
     COLDEST,

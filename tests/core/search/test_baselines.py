@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from benchmarks.histories import history
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies import strategy

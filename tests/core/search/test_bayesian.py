@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.histories import history
-from core.protocol.contracts import Bounds, Cost
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.search_config import Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
 from core.search.beliefs import believe, prior_mean_of

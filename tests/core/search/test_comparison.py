@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.protocol.contracts import Comparison
+from core.protocol.contracts.results import Comparison
 from core.search.comparison import sentence
 from core.tasks import TASKS
 

@@ -12,7 +12,11 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.graph.roots import all_roots, roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
 from core.search.defaults import (
     MOST_ROOTS,
     SCALES,

@@ -15,7 +15,8 @@ from core.graph.forward import forward
 from core.graph.roots import all_roots
 from core.graph.weights import check
 from core.layers import Dense, Flatten, Input, Output, ReLU
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from core.search.ensembles import in_words, joined, joined_weights, members_of
 from core.search.race import chosen
 from tests.core.search.test_lineage import trial

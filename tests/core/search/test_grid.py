@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.histories import SPEC, dataset, history
 from core.graph.roots import all_roots, roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial
 from core.search.step import Snapshot, step

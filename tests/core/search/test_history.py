@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.histories import SPEC
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds, TrainingChoices
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search.history import USUAL, PastTrial, Suggestion, SuggestRequest
 

@@ -11,7 +11,10 @@ from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output, ReLU
-from core.protocol.contracts import Bounds, Budget, Cost, SearchConfig, Training
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import Cost, SearchConfig
+from core.protocol.contracts.training import Training
 from core.protocol.states import TrialStatus
 from core.search import defaults, keeping
 from core.search.acquisition import log_expected_saving

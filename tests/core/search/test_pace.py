@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 
-from core.protocol.contracts import Budget, SearchConfig
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.search.lineage import Goal
 from core.search.pace import (
     GOAL_SHARE,

@@ -2,7 +2,11 @@
 
 import pytest
 
-from core.protocol.contracts import Budget, DatasetSpec, SearchConfig, Training, TrainingChoices
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.search.recipe import (
     MIXING,
     MIXING_OFTEN,

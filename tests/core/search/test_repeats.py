@@ -8,23 +8,19 @@ import numpy as np
 import pytest
 
 from core.graph.roots import all_roots
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    DatasetSpec,
-    SearchConfig,
-    Training,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search import race
-from core.search.defaults import (
-    is_in_race,
-    split_seeds,
-)
+from core.search.defaults import is_in_race
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal
 from core.search.repeats import comparable, missing_repeats, pooled
+from core.search.splits import split_seeds
 from core.search.step import Snapshot, step
 from core.search.trial_training import (
     trial_hyperparameters,

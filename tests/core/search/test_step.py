@@ -21,7 +21,7 @@ from core.graph.roots import roots
 from core.graph.speed import learn
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, to_json
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal

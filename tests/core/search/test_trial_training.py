@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.protocol.contracts import Optimiser
+from core.protocol.contracts.training import Optimiser
 from core.search.defaults import networks
 from core.search.pace import (
     END_SECONDS,

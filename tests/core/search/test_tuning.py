@@ -7,14 +7,12 @@ import pytest
 
 from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import (
-    Bounds,
-    Budget,
-    DatasetSpec,
-    SearchConfig,
-    Training,
-    TrainingChoices,
-)
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.search_config import SearchConfig
+from core.protocol.contracts.training import Training
+from core.protocol.contracts.training_choices import TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search.defaults import alternatives_tried, networks, promoted, slowness
 from core.search.history import USUAL, PastTrial

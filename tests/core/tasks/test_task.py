@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.tasks.metric import Metric
 from core.tasks.task import AbstractTask
 

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.protocol.contracts import LeaseRequest, TrialOutcome
+from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.results import TrialOutcome
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import (
     ControllerClient,

@@ -5,7 +5,10 @@ from queue import SimpleQueue
 
 import pytest
 
-from core.protocol.contracts import Action, Answer, BlobRef, Checkpoint, EpochMetrics, TrainOrder
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.reports import Action, Answer, EpochMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from tests.clock import Clock
 from worker.agent.controller_client import ControllerClient
 from worker.agent.lease import HeldLease

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.protocol.contracts import Action, Answer, BlobRef
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.reports import Action, Answer
 from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import EndOfEvents

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.protocol.contracts import Action, Answer
+from core.protocol.contracts.reports import Action, Answer
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import ControllerClient
 from worker.agent.notifications import RunnerLock

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from core.graph.weights import check, load
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.worker.orders import NETWORK, order_for

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.protocol.contracts import TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
 from tests.worker.conftest import PLAYER
 from worker.agent.trainer_process import TrainerDied, TrainerProcess

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.tasks import TASKS
 from worker.tasks import LOSSES
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from core.graph.weights import Weights, load
-from core.protocol.contracts import EpochMetrics, TrainOrder
+from core.protocol.contracts.reports import EpochMetrics
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.storage import Storage
 from worker.messages import Ended
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment

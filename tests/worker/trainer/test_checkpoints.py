@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.protocol.contracts import Checkpoint, TrainOrder
+from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import run

@@ -12,7 +12,7 @@ from core.graph.architecture import Architecture
 from core.graph.building import chain
 from core.graph.weights import check
 from core.layers import Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Input, Output, ReLU
-from core.protocol.contracts import Member
+from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.ensembles import joined, joined_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays, order_for

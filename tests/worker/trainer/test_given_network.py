@@ -10,7 +10,7 @@ from core.graph.preparation import input_norm
 from core.graph.weights import Weights, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
 from core.layers.batch_norm import EPSILON
-from core.protocol.contracts import TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
 from core.protocol.storage import Storage
 from tests.worker.orders import arrays, order_for

@@ -14,7 +14,7 @@ from core.graph.building import chain
 from core.graph.initialisation import initialise
 from core.graph.weights import load
 from core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, Input, MaxPool2d, Output, ReLU
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.states import TrialKind, TrialStatus
 from tests.strategies import random_inputs, random_weights
 from tests.worker.orders import NETWORK, arrays, order_for

@@ -12,7 +12,7 @@ from core.graph.initialisation import initialise
 from core.graph.weights import flatten, save
 from core.layers import Dense, Flatten, Input, Output
 from core.morphisms import MORPHISMS, to_json, transfer_all
-from core.protocol.contracts import Member
+from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined, joined_weights
 from tests.strategies import SMALL

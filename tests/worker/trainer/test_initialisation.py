@@ -12,7 +12,9 @@ from torch.nn.functional import cross_entropy
 from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
-from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.tasks.chance import chance_loss
 from tests.strategies import random_chain
 from worker.trainer.data.examples import Examples, Normalisation

@@ -11,7 +11,7 @@ from core.graph.building import chain
 from core.graph.initialisation import initialise
 from core.graph.weights import flatten, save
 from core.layers import Dense, Flatten, Input, Output
-from core.protocol.contracts import Member
+from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined, joined_weights
 from tests.clock import Clock

@@ -15,7 +15,8 @@ from core.graph.weights import Weights
 from core.layers import BatchNorm
 from core.morphisms import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.schemes import is_dropped
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.networks.network import Network
 
 BOUNDS = Bounds()

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import pytest
 
-from core.protocol.contracts import EpochMetrics
+from core.protocol.contracts.reports import EpochMetrics
 from tests.worker.orders import order_for
 from worker.messages import COMMANDS, EVENTS, EpochEnded, Progress, Stop, Train
 from worker.trainer.process import SupervisorConnection, callbacks

@@ -14,7 +14,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from core.data.datasets import Arrays
 from core.data.splits import strata, validation_split
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import described, order_for
 from tests.worker.trainer.running import run

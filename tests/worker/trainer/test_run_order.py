@@ -16,7 +16,7 @@ from core.graph.initialisation import initialise
 from core.graph.weights import check, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import MORPHISMS, to_json, transfer_all
-from core.protocol.contracts import BlobRef
+from core.protocol.contracts.blobs import BlobRef
 from core.protocol.proofs import proof
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage

@@ -13,7 +13,8 @@ from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.reduction import selections, slice_weights
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.networks.network import Network
 
 SPEC = DatasetSpec(

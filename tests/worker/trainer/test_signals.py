@@ -10,7 +10,10 @@ from core.data.datasets import Arrays
 from core.graph.roots import all_roots, roots
 from core.graph.weights import check, load
 from core.morphisms import MORPHISMS, to_json
-from core.protocol.contracts import Bounds, Budget, Hyperparameters, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.defaults import (
     default_bounds,

@@ -17,10 +17,10 @@ from core.data.split_rule import SplitRule
 from core.errors import InvalidInput
 from core.graph.building import chain
 from core.layers import Dense, Input, Output
-from core.protocol.contracts import SplitKind, SplitSpec
+from core.protocol.contracts.datasets import SplitKind, SplitSpec
 from core.protocol.states import TrialKind
-from core.search.defaults import check_splits, split_seeds
 from core.search.recipe import hyperparameters
+from core.search.splits import check_splits, split_seeds
 from tests.core.search.test_defaults import config
 from tests.worker.orders import arrays, described, order_for
 from tests.worker.trainer.export.history import HISTORY

@@ -10,7 +10,9 @@ from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.graph.root_kinds import OF_TEXTS
 from core.graph.roots import all_roots
-from core.protocol.contracts import Bounds, Budget, SearchConfig
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import TrialStatus
 from core.search.recipe import hyperparameters
 from tests.docstrings import docstrings

@@ -8,7 +8,8 @@ from core.errors import InvalidInput
 from core.graph.building import chain
 from core.layers import Dense, Flatten, Input, Output
 from core.morphisms import MORPHISMS, to_json
-from core.protocol.contracts import BlobRef, Member
+from core.protocol.contracts.blobs import BlobRef
+from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined
 from tests.strategies import SMALL

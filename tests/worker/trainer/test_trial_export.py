@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, r2_score
 
-from core.protocol.contracts import TrainOrder
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.proofs import proof
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage

@@ -6,7 +6,7 @@ import torch
 from core.graph.building import chain
 from core.graph.initialisation import initialise
 from core.layers import BatchNorm, Conv2d, Dense, Dropout, GlobalAvgPool2d, Input, Output, ReLU
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network

@@ -15,7 +15,8 @@ from typing import Any
 
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights, save
-from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.results import Comparison, TestMetrics
 from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs

@@ -9,7 +9,8 @@ from core.data.split_words import test_split_in_words, validation_split_in_words
 from core.data.statistics import constant_in_words
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
+from core.protocol.contracts.datasets import DatasetSpec
+from core.protocol.contracts.results import Comparison, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import AbstractTask

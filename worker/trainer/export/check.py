@@ -21,7 +21,7 @@ from core.data.texts.vocabulary import Vocabulary
 from core.errors import ExportMismatch
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.trained_inputs import SAMPLE, TrainedInputs
 from worker.trainer.export import predict

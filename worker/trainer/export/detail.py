@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.tasks import TASKS
 from core.tasks.multi_label import THRESHOLD
 from worker.tasks import AbstractLoss

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.protocol.contracts import TestMetrics
+from core.protocol.contracts.results import TestMetrics
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.int8 import FILE as INT8
 from worker.trainer.export.int8 import Int8Unavailable, TestSplit, int8_file, int8_in_words

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.export.onnx_model import input_axes, layout_of
 
 _INTRODUCTION = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from torch import Tensor
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export.onnx_graph import OnnxGraph

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, checker, helper, shape_inference
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.layers import LAYERS, Array, Shape
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export.onnx_graph import OnnxGraph

@@ -5,7 +5,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.markdown import plain
 from worker.trainer.train_job import TrainJob

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.protocol.contracts import ColumnSpec, TableSpec, TextSpec
+from core.protocol.contracts.datasets import ColumnSpec, TableSpec, TextSpec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from core.errors import NetmorphError
-from core.protocol.contracts import EpochMetrics, Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.reports import EpochMetrics
 from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute

@@ -15,7 +15,8 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from core.protocol.contracts import Hyperparameters, Optimiser
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.training import Optimiser
 from worker.trainer.training.state import State
 
 #: Of an odd polynomial that moves singular values from (0, 1] towards one (Jordan et al. 2024).

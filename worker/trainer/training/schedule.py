@@ -8,7 +8,7 @@ with a small rate, however slow the machine is.
 import math
 from collections.abc import Callable
 
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble

@@ -15,7 +15,7 @@ from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 
 N = 20
 

@@ -19,7 +19,7 @@ from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.errors import InvalidDataset
-from core.protocol.contracts import SplitKind
+from core.protocol.contracts.datasets import SplitKind
 from netmorph.uploads import packed
 
 SAVED = Path(__file__).parents[3] / "assets" / "saved_datasets"

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.histories import history
 from core.morphisms import sample
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.surrogate.kernels import Geometry, Points
 from core.surrogate.kernels.abstract import projection, sizes
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, SearchConfig, TableSpec, TestMetrics, TextSpec
+from core.protocol.contracts.datasets import TableSpec, TextSpec
+from core.protocol.contracts.results import Comparison, TestMetrics
+from core.protocol.contracts.search_config import SearchConfig
 from tests.strategies import random_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY

@@ -25,7 +25,7 @@ from core.data.formats import ReadLimits
 from core.errors import ExportMismatch, InvalidDataset
 from core.graph.building import chain
 from core.layers import Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
-from core.protocol.contracts import TestMetrics
+from core.protocol.contracts.results import TestMetrics
 from tests.strategies import random_weights
 from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.inputs import inputs_of

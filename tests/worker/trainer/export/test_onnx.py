@@ -25,7 +25,7 @@ from core.layers import (
     Output,
     Sigmoid,
 )
-from core.protocol.contracts import TestMetrics
+from core.protocol.contracts.results import TestMetrics
 from tests.strategies import LAYER_EXAMPLES, random_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays
 from tests.worker.trainer.export.inputs import inputs_of

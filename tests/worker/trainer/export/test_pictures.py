@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.data import intake
 from core.data.files import ReadLimits
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts.datasets import DatasetSpec
 from worker.trainer.export import predict
 
 

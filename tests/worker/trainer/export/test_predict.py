@@ -21,7 +21,7 @@ from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.weights import load
 from core.layers import LAYERS, layer_to_json
-from core.protocol.contracts import TestMetrics
+from core.protocol.contracts.results import TestMetrics
 from netmorph.cli import app
 from tests.strategies import (
     LAYER_EXAMPLES,

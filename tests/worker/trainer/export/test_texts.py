@@ -17,7 +17,7 @@ from core.data import intake
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.graph.roots import all_roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts.bounds import Bounds
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.core.data.test_texts import LABELS, TEXTS, as_csv

@@ -14,7 +14,7 @@ from torch import nn
 from core.graph.building import chain
 from core.graph.node import Node
 from core.layers import LAYERS, Dense, Flatten, Input, Output
-from core.protocol.contracts import TestMetrics
+from core.protocol.contracts.results import TestMetrics
 from netmorph import predictor
 from tests.strategies import LAYER_EXAMPLES, random_weights
 from tests.worker.orders import CLASSES, arrays

@@ -22,7 +22,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.layers import MODULES
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import (

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from worker.trainer.training.optimisers import (
     UPDATE_NORM,
     Muon,

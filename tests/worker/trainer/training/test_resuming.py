@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from core.errors import CorruptBlob, InfeasibleTrial
-from core.protocol.contracts import Hyperparameters, Optimiser
+from core.protocol.contracts.hyperparameters import Hyperparameters
+from core.protocol.contracts.training import Optimiser
 from tests.worker.trainer.trainings import CNN, CPU, MLP, TASK, blobs, network_of, train_with
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from core.protocol.contracts import Hyperparameters
+from core.protocol.contracts.hyperparameters import Hyperparameters
 from tests.worker.trainer.trainings import PLAIN, PLAIN_MLP, TASK, network_of
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.training.averaging import WeightAverage
