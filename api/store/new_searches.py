@@ -171,8 +171,10 @@ def _root(session: Session, caller: Caller, config: SearchConfig) -> Architectur
         return None
     try:
         return networks.architecture(session, caller, config.root)
-    except NotFound as error:
-        raise InvalidInput(f"root: {error}; upload it with POST /v1/networks") from None
+    except NotFound:
+        raise InvalidInput(
+            f"root: there is no network {config.root}; upload it with POST /v1/networks"
+        ) from None
 
 
 def add(

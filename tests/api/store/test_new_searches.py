@@ -61,7 +61,10 @@ def test_a_search_gets_its_own_name_before_that_of_another_one(create):
     [
         ({"task": "image-segmentation"}, "task: the data set is for 'image-classification'"),
         ({"strategy": "astrology"}, "astrology"),
-        ({"name_after": UUID(int=7)}, f"name_after: there is no search {UUID(int=7)}"),
+        (
+            {"name_after": UUID(int=7)},
+            f"name_after: there is no search {UUID(int=7)}: `netmorph ls`, or",
+        ),
         ({"strategy_options": {"nonsense": 1}}, "nonsense"),
         ({"bounds": {"parameters": 100}}, "bounds are too small"),
         ({"bounds": {"morphisms": ["grow"]}}, "morphisms: unknown morphism 'grow'; known are: "),
