@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from api.instruments import TRIAL_WAIT
 from api.store import ancestors, final_fits, leases, results, train_orders, trial_exports
-from api.store.errors import NotFound
 from api.store.leases import Held
+from api.store.missing import missing
 from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts.blobs import BlobRef
@@ -57,7 +57,7 @@ def lease(
     held = leases.obtain(connection, request, duration, max_attempts, trial_id, key_id)
     if held is None:
         if trial_id is not None and results.last_report(connection, trial_id) is None:
-            raise NotFound(f"there is no trial {trial_id}")
+            raise missing("trial", trial_id)
         return None
     try:
         order = _make(connection, held, duration)

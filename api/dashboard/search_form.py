@@ -168,6 +168,8 @@ def body_of(fields: Fields, like: SearchOut | None) -> dict[str, Any]:
         _put(body, path, _value(name, fields[name]))
     if fields["augmentation"] == PLAIN:
         body["training"] = body.get("training", {}) | _PLAIN_TRAINING
+    if like is not None and not fields["name"]:
+        body["name_after"] = str(like.id)
     return body
 
 

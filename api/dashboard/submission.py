@@ -30,7 +30,7 @@ from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for
 from api.schemas.new_searches import SearchIn, SearchPreview
-from api.store import datasets, networks, new_searches, previews, searches
+from api.store import datasets, networks, new_searches, previews, search_names, searches
 from api.store.errors import Forbidden, QuotaExceeded
 from api.store.keys import Caller
 from core.errors import InvalidInput, UnknownKind
@@ -161,9 +161,16 @@ def _show(
         values=shown,
         errors=errors or {},
         preview=preview,
+        name_hint=_name_hint(session, visitor.caller, shown),
         **_listed(session, visitor.caller, shown),
         **_commands(request, session, visitor.caller, shown),
     )
+
+
+def _name_hint(session: Session, caller: Caller, fields: Fields) -> str:
+    """The name that a search gets where the form gives none, as far as it is known."""
+    like = liked(session, caller, fields)
+    return "" if like is None else search_names.after(session, caller, like.id)
 
 
 def _listed(session: Session, caller: Caller, shown: Fields) -> dict[str, Any]:

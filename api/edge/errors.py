@@ -175,10 +175,13 @@ def shutting_down() -> HTTPException:
 def http_problem(request: Request, error: Exception) -> Response:
     """An HTTP error of a route, or of a path or method without one, as a problem document."""
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
+    headers, detail = dict(error.headers or {}), error.detail
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
-    return problem(error.status_code, error.detail, headers=headers)
+        detail = f"found {request.method}; this address takes {headers['Allow']}"
+    elif detail == HTTPStatus.NOT_FOUND.phrase:  # Starlette's words where no route has the path
+        detail = "there is nothing at this address: /docs lists the addresses of the interface"
+    return problem(error.status_code, detail, headers=headers)
 
 
 def _methods(request: Request) -> set[str]:

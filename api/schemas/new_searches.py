@@ -22,6 +22,11 @@ class SearchIn(SearchConfig):
     name: Name | None = Field(
         default=None, description="name of the search; null: one is made from the data set's"
     )
+    name_after: UUID | None = Field(
+        default=None,
+        description="id of a search that this one repeats: without a `name` it gets the name of "
+        "that search, with a number where you have one of that name, such as `pets (2)`",
+    )
     priority: Priority = Field(
         default=Priority.NORMAL,
         description="when its waiting trials are leased; only an admin may set `high` (403)",

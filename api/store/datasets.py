@@ -15,8 +15,9 @@ from api.models.datasets import Dataset
 from api.models.searches import Search
 from api.schemas.datasets import DatasetOut, DatasetPage
 from api.store import blobs, discarded, pages
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.store.readable import readable
 from core.data.description.facts import DatasetDescription
 from core.protocol.contracts.blobs import BlobRef
@@ -144,9 +145,11 @@ def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
     Of a name, the caller's own data set goes before a built-in one, and the version that was
     uploaded last before others.
     """
+    wanted: UUID | str = name_or_id
     named = Dataset.name == name_or_id
     try:
-        named = Dataset.id == UUID(name_or_id)
+        wanted = UUID(name_or_id)
+        named = Dataset.id == wanted
     except ValueError:
         named &= or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
     statement = (
@@ -156,7 +159,7 @@ def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
     )
     found = session.scalars(statement.limit(1)).one_or_none()
     if found is None:
-        raise NotFound(f"there is no data set {name_or_id!r}")
+        raise missing("data set", wanted)
     return found
 
 

@@ -131,7 +131,10 @@ def withdraw(session: Session, caller: Caller, search_id: UUID, network_id: UUID
     number = session.scalars(select(Trial.number).where(*made).limit(1)).one_or_none()
     if number is not None:
         raise Conflict(f"the network is trial {number} of the search already: stop the trial")
-    raise NotFound(f"the network {network_id} is not enqueued in the search {search_id}")
+    raise NotFound(
+        f"the network {network_id} is not enqueued in the search {search_id}: "
+        "GET /v1/searches/{id}/enqueued lists those that are"
+    )
 
 
 def searches_with_some(session: Session) -> set[UUID]:

@@ -31,7 +31,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.models.keys import BrowserSession, Key, RetiredSecret
 from api.roles import Role
 from api.schemas.keys import KeyCreated, KeyOut
-from api.store.errors import Conflict, Forbidden, KeyReused, NotFound
+from api.store.errors import Conflict, Forbidden, KeyReused
+from api.store.missing import missing
 from api.store.notifications import access_changed
 from core.errors import InvalidInput
 
@@ -192,7 +193,7 @@ def _new() -> str:
 def _locked(session: Session, key_id: UUID) -> Key:
     key = session.get(Key, key_id, with_for_update=True)
     if key is None:
-        raise NotFound(f"there is no key {key_id}")
+        raise missing("key", key_id)
     return key
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from api.models.networks import Network
 from api.schemas.networks import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict
 from api.store.keys import Caller
+from api.store.missing import missing
 from core.errors import InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.preparation import output_layer
@@ -110,7 +111,7 @@ def _visible(caller: Caller) -> Select[Network]:
 def _row(session: Session, caller: Caller, network_id: UUID) -> Network:
     found = session.scalars(_visible(caller).where(Network.id == network_id)).one_or_none()
     if found is None:
-        raise NotFound(f"there is no network {network_id}")
+        raise missing("network", network_id)
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,7 +16,7 @@ from api.models.searches import Idempotency, Search, Version
 from api.priorities import Priority
 from api.schemas.new_searches import SearchIn
 from api.schemas.searches import SearchOut
-from api.store import networks, quotas, searches
+from api.store import networks, quotas, search_names, searches
 from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -148,7 +148,7 @@ def _check_and_add(
     return add(
         session,
         caller,
-        name=body.name or f"{dataset.name} {uuid4().hex[:6]}",
+        name=search_names.name_of(session, caller, body, dataset.name),
         dataset_id=dataset.id,
         config=checked.config,
         bounds=checked.bounds,
@@ -174,8 +174,10 @@ def _root(session: Session, caller: Caller, config: SearchConfig) -> Architectur
         return None
     try:
         return networks.architecture(session, caller, config.root)
-    except NotFound as error:
-        raise InvalidInput(f"root: {error}; upload it with POST /v1/networks") from None
+    except NotFound:
+        raise InvalidInput(
+            f"root: there is no network {config.root}; upload it with POST /v1/networks"
+        ) from None
 
 
 def add(

@@ -21,8 +21,9 @@ from api.models.operations import Operation
 from api.operation_states import OperationKind, OperationStatus
 from api.schemas.operations import OperationOut, OperationPage
 from api.store import pages
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.store.notifications import CHANGES
 
 SILENCE = timedelta(seconds=60)  # of a holder, after which it counts as dead
@@ -163,10 +164,7 @@ def get(session: Session, caller: Caller, operation_id: UUID) -> OperationOut:
     """One operation; NotFound where it is not the caller's."""
     found = session.scalars(_visible(caller).where(Operation.id == operation_id)).one_or_none()
     if found is None:
-        raise NotFound(
-            f"there is no operation {operation_id}; one is forgotten a day after its end, "
-            "earlier where there are many"
-        )
+        raise missing("operation", operation_id)
     return OperationOut.of(found)
 
 

@@ -18,8 +18,9 @@ from api.instruments import (
 from api.models.trials import Trial
 from api.store import blobs, memory_limits, setbacks
 from api.store.endings import moved
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
+from api.store.missing import missing
 from api.store.prepared import PreparedStatement
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.fields import Measures
@@ -55,7 +56,7 @@ def accept(
     last = last_report(connection, trial_id)
     if last is None:
         RESULTS_REJECTED.labels("unknown_trial").inc()
-        raise NotFound(f"there is no trial {trial_id}")
+        raise missing("trial", trial_id)
     if last.digest == digest:
         RESULTS_REJECTED.labels("duplicate").inc()
         return ResultAnswer(accepted=True, reason="duplicate")

@@ -12,8 +12,9 @@ from api.models.searches import Search, Version
 from api.models.trials import Trial
 from api.schemas.searches import SearchOut, SearchPage, SearchPatch
 from api.store import clock, deliveries, discarded, estimates, pages, sharing, summaries
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.store.notifications import changed
 from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
 from core.tasks import TASKS
@@ -75,7 +76,7 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     found = _row(session, caller, search_id)
     out = next(iter(summaries.of(session, [found])), None)
     if out is None:
-        raise _missing(search_id)
+        raise missing("search", search_id)
     left = estimates.seconds_left(session, found, out)
     return out.model_copy(update={"seconds_left": left})
 
@@ -102,7 +103,7 @@ def _complete(found: list[SearchOut], ids: Sequence[UUID]) -> list[SearchOut]:
     known = {one.id for one in found}
     for one in ids:
         if one not in known:
-            raise _missing(one)
+            raise missing("search", one)
     return found
 
 
@@ -148,7 +149,7 @@ def state(session: Session, caller: Caller, search_id: UUID) -> tuple[int, Searc
     )
     found = session.execute(statement).one_or_none()
     if found is None:
-        raise _missing(search_id)
+        raise missing("search", search_id)
     return found.version, SearchStatus(found.status)
 
 
@@ -300,7 +301,7 @@ def _visible(caller: Caller) -> Select[Search]:
 def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
     found = session.scalars(_visible(caller).where(Search.id == search_id)).one_or_none()
     if found is None:
-        raise _missing(search_id)
+        raise missing("search", search_id)
     return found
 
 
@@ -323,7 +324,3 @@ def lock(session: Session, search_id: UUID) -> None:
     """Let no other transaction change a search before this one ends."""
     chosen = select(Search.id).where(Search.id == search_id)
     session.execute(chosen.with_for_update(key_share=True))
-
-
-def _missing(search_id: UUID) -> NotFound:
-    return NotFound(f"there is no search {search_id}")

@@ -19,6 +19,7 @@ from api.store import blobs, pages, searches, sharing
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.store.readable import readable
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.search_config import SearchConfig
@@ -202,7 +203,7 @@ def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
     statement = _selection(_Parent.architecture).where(*_readable(caller, trial_id))
     row = session.execute(statement).one_or_none()
     if row is None:
-        raise _missing(trial_id)
+        raise missing("trial", trial_id)
     return TrialDetail.of(row.Trial, **_derived(row), parent_architecture=row.architecture)
 
 
@@ -227,7 +228,7 @@ def _owner(session: Session, caller: Caller, trial_id: UUID) -> UUID:
     statement = select(Search.owner_id).join(Trial).where(*_readable(caller, trial_id))
     found = session.scalars(statement).one_or_none()
     if found is None:
-        raise _missing(trial_id)
+        raise missing("trial", trial_id)
     return found
 
 
@@ -303,10 +304,6 @@ def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
 
 def _readable(caller: Caller, trial_id: UUID) -> tuple[Any, ...]:
     return Trial.id == trial_id, IS_SHOWN, sharing.may_read(caller)
-
-
-def _missing(trial_id: UUID) -> NotFound:
-    return NotFound(f"there is no trial {trial_id}")
 
 
 def _derived(row: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from api.schemas.webhooks import (
     WebhookPage,
 )
 from api.store import pages, quotas
-from api.store.errors import KeyReused, NotFound
+from api.store.errors import KeyReused
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.webhook_addresses import is_allowed_host
 from api.webhook_events import PING, DeliveryStatus
 from core.errors import InvalidInput
@@ -154,7 +155,7 @@ def redeliver(session: Session, caller: Caller, webhook_id: UUID, delivery_id: U
     )
     row = session.scalars(statement).one_or_none()
     if row is None:
-        raise NotFound(f"there is no delivery {delivery_id} of the webhook {webhook_id}")
+        raise missing("delivery", delivery_id)
     will_wake(session)
     return DeliveryOut.of(row)
 
@@ -166,5 +167,5 @@ def _visible(caller: Caller) -> Select[Webhook]:
 def _row(session: Session, caller: Caller, webhook_id: UUID) -> Webhook:
     found = session.scalars(_visible(caller).where(Webhook.id == webhook_id)).one_or_none()
     if found is None:
-        raise NotFound(f"there is no webhook {webhook_id}")
+        raise missing("webhook", webhook_id)
     return found

@@ -17,8 +17,8 @@ from api.models.trials import FailedAttempt, Trial
 from api.models.workers import Worker
 from api.schemas.workers import WorkerDay, WorkerProblem, WorkerTrial, WorkerTrialPage
 from api.store import pages, sharing
-from api.store.errors import NotFound
 from api.store.keys import Caller
+from api.store.missing import missing
 from api.store.trials import IS_SHOWN
 from core.protocol.states import TrialStatus
 
@@ -97,7 +97,7 @@ def listing(
     A trial that several workers tried is in the list of the last one.
     """
     if session.get(Worker, worker_id) is None:
-        raise missing(worker_id)
+        raise missing("worker", worker_id)
     statement = _ended(caller, worker_id, _WEEK).add_columns(*_OUTCOME)
     if cursor is not None:
         last = pages.decode_creation(cursor)
@@ -113,11 +113,6 @@ def listing(
 def sweep(session: Session) -> None:
     """Delete the failed attempts that no worker shows any more."""
     session.execute(delete(FailedAttempt).where(~_within(FailedAttempt.ended_at, _DAY)))
-
-
-def missing(worker_id: UUID) -> NotFound:
-    """The error for a worker that is unknown or forgotten."""
-    return NotFound(f"there is no worker {worker_id}: `netmorph worker ls` lists them")
 
 
 def _ended(caller: Caller, worker_id: UUID, since: timedelta) -> Select[Any]:

@@ -14,6 +14,7 @@ from api.models.workers import MemoryLimit, Worker
 from api.schemas.workers import WorkerDetail, WorkerOut
 from api.store import sharing, worker_histories
 from api.store.keys import Caller
+from api.store.missing import missing
 from core.protocol.states import TrialKind
 
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -38,7 +39,7 @@ def is_known(session: Session, worker_id: UUID | None) -> bool:
 def _one(session: Session, caller: Caller, worker_id: UUID) -> WorkerOut:
     found = _found(session, caller, Worker.id == worker_id)
     if not found:
-        raise worker_histories.missing(worker_id)
+        raise missing("worker", worker_id)
     return found[0]
 
 

@@ -372,7 +372,10 @@ def queued(queue: list[Queued], text: str) -> Queued:
 def clone(
     service: Target,
     search: SearchArgument,
-    name: Annotated[str | None, typer.Option(help="Name of the new search.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the new search. Default: that of the search, with a number."),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**31 - 1, help="Another seed. Default: that of the search."),
@@ -401,12 +404,26 @@ def clone(
             body["priority"] = priority.value
         elif item.get("priority") == Priority.LOW:
             body["priority"] = Priority.LOW.value
-        created = client.create_search(body | ({} if name is None else {"name": name}))
+        created = _create_named(client, body, name, after=item)
     if as_json:
         print_json(created)
     else:
         console().print(f"{created['name']} is search {created['id']}", soft_wrap=True)
         messages().print(f"to follow it: netmorph watch {created['id'][:8]}", soft_wrap=True)
+
+
+def _create_named(
+    client: Client, body: dict[str, Any], name: str | None, *, after: Search
+) -> Search:
+    """Create a search of this name; without one, the service names it after another search."""
+    if name is not None:
+        return client.create_search(body | {"name": name})
+    try:
+        return client.create_search(body | {"name_after": after["id"]})
+    except RefusedRequest as error:
+        if all(one.get("field") != "name_after" for one in error.errors):
+            raise
+        return client.create_search(body)  # an older service, which refuses the field
 
 
 def request_of(search: Search) -> dict[str, Any]:

@@ -390,6 +390,12 @@ def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, wor
     made = visitor.http.post("/searches", data=asked).headers["location"]
     config = world.get_search(made.rpartition("/")[2]).config
     assert (config["strategy"], config["seed"], config["parallelism"]) == ("random", 4, 50)
+    world.set(Search, search_id, name="pets")
+    page = visitor.http.get(f"/submit?like={search_id}").text
+    assert 'placeholder="pets (2)"' in page
+    assert f"&#34;name_after&#34;: &#34;{search_id}&#34;" in page
+    made = visitor.http.post("/searches", data=asked | {"name": ""}).headers["location"]
+    assert world.get_search(made.rpartition("/")[2]).name == "pets (2)"
     assert config["training"]["patience"] == 7
     assert config["training"].get("ensemble") is None
     builtin = world.dataset(visitor.caller, builtin=True)

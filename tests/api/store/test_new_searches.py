@@ -1,6 +1,7 @@
 """New searches: an impossible one is refused before it is stored."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -49,11 +50,22 @@ def test_a_search_is_stored_with_the_facts_derived_from_its_data(create, world, 
     assert made.metric == "accuracy"
 
 
+def test_a_search_gets_its_own_name_before_that_of_another_one(create):
+    first = create(name="pets")
+    assert create(name_after=first.id).name == "pets (2)"
+    assert create(name_after=first.id).name == "pets (3)"
+    assert create(name_after=first.id, name="cats").name == "cats"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"task": "image-segmentation"}, "task: the data set is for 'image-classification'"),
         ({"strategy": "astrology"}, "astrology"),
+        (
+            {"name_after": UUID(int=7)},
+            f"name_after: there is no search {UUID(int=7)}: `netmorph ls`, or",
+        ),
         ({"strategy_options": {"nonsense": 1}}, "nonsense"),
         ({"bounds": {"parameters": 100}}, "bounds are too small"),
         ({"bounds": {"morphisms": ["grow"]}}, "morphisms: unknown morphism 'grow'; known are: "),

@@ -70,11 +70,16 @@ def test_a_clone_is_the_same_request_again(service, ask) -> None:
                 "cost": "flops",
                 "training": {"epochs": 2},
                 "seed": 4,
+                "name": "leaves",
             }
         )
         other = ask("clone", made["id"], "--seed", 7, "--trials", 2)
-        for item in (made, other):
+        third = ask("clone", other["id"])
+        named = ask("clone", made["id"], "--name", "outlines")
+        for item in (made, other, third, named):
             client.delete(item["id"])
+    names = [item["name"] for item in (other, third, named)]
+    assert names == ["leaves (2)", "leaves (3)", "outlines"]
     assert (other["seed"], other["budget"]["trials"]) == (7, 2)
     assert request_of(other) | {"seed": 4, "budget": made["budget"]} == request_of(made)
 
