@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from api.models import Search
+from api.models.searches import Search
 from api.schemas.new_searches import SearchIn
 from api.store import searches
 from api.store.errors import NotFound

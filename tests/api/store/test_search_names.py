@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.models import Search
+from api.models.searches import Search
 from api.store import search_names
 from api.store.errors import NotFound
 
