@@ -149,6 +149,7 @@ class ZipFiles(Files):
 
     def __init__(self, archive: zipfile.ZipFile, file: BinaryIO, limits: ReadLimits) -> None:
         self._archive, self._file = archive, file
+        _write_slashes(archive.infolist())
         entries = [one for one in archive.infolist() if not _is_ignored(one)]
         _check_entries(entries, limits)
         self._entries = {entry.filename: entry for entry in entries}
@@ -259,6 +260,13 @@ class _LimitedReads:
         if size > _DIRECTORY:
             raise zipfile.BadZipFile(f"its directory has {size} bytes, expected {_DIRECTORY}")
         return self._file.read(size if size >= 0 else _DIRECTORY)
+
+
+def _write_slashes(entries: list[zipfile.ZipInfo]) -> None:
+    """Write slashes between folders where an archive has backslashes alone, as some of Windows."""
+    if not any("/" in entry.filename for entry in entries):
+        for entry in entries:
+            entry.filename = entry.filename.replace("\\", "/")
 
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:

@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-_IMAGE = re.compile(r".*\.(png|jpe?g|webp|bmp)", re.IGNORECASE | re.DOTALL)
+_IMAGE = re.compile(r".*\.(png|jpe?g|jfif|webp|bmp)", re.IGNORECASE | re.DOTALL)
 _OTHER = re.compile(
     r".*\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE | re.DOTALL
 )
