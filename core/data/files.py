@@ -25,6 +25,7 @@ _STEPS = 20  # of a long reading that are told
 _FEW = 100  # files that are read at once
 _UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
+_NO_DIRECTORY = "File is not a zip file"  # of Python, where the end with the directory is missing
 _TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
 _IGNORED_FOLDERS = frozenset({"__MACOSX"})
 _IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
@@ -246,7 +247,8 @@ def open_files(file: BinaryIO, limits: ReadLimits) -> Files:
         zipfile.ZipFile(_LimitedReads(file)).close()  # fails for a huge directory
         return ZipFiles(zipfile.ZipFile(file), file, limits)
     except UNREADABLE as error:
-        raise InvalidDataset(f"the file is not a readable npz or zip file: {error}") from error
+        cut = "; if it was cut off, send or pack it again" * (str(error) == _NO_DIRECTORY)
+        raise InvalidDataset(f"the file is not a readable npz or zip file: {error}{cut}") from error
 
 
 class _LimitedReads:

@@ -106,6 +106,11 @@ def test_single_values_and_long_texts_in_arrays_are_refused_with_what_to_do() ->
         read(npz(x=np.array(["a" * 5000, "b"]), y=np.array([0, 1])))
 
 
+def test_an_archive_that_is_cut_off_says_so() -> None:
+    with pytest.raises(InvalidDataset, match="not a zip file; if it was cut off, send or pack it"):
+        read(images(["cat/1.jpg", "dog/1.jpg"])[:-60])
+
+
 def test_archives_with_backslashes_and_pictures_of_browsers_are_read() -> None:
     names = [rf"pets\{kind}\{k}.jfif" for kind in ("cat", "dog") for k in range(8)]
     assert read(images(names)).arrays.class_names == ("cat", "dog")
