@@ -24,7 +24,7 @@ from typing import Any
 from netmorph.errors import ClientError
 
 _LONGEST = 128  # characters of the name of a data set
-_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp"})
 _SUFFIXES = _IMAGES | {".npy", ".npz", ".gif", ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm",
                        ".arrow"}  # fmt: skip
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt"})  # of COCO, Pascal VOC and YOLO

@@ -219,7 +219,7 @@ def _json(text: str) -> Any:
     """A number, true or false; else the text."""
     try:
         return json.loads(text, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

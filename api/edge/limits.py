@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.edge.errors import problem
+from core.nesting import depth_of
 
 JSON_BYTES = 2**20
 JSON_DEPTH = 20
@@ -193,7 +194,7 @@ def _checked_json(body: bytes) -> Any:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise _Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
-    if text.count("[") + text.count("{") > JSON_DEPTH and _depth(text) > JSON_DEPTH:
+    if text.count("[") + text.count("{") > JSON_DEPTH and depth_of(body) > JSON_DEPTH:
         raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
@@ -201,15 +202,6 @@ def _checked_json(body: bytes) -> Any:
         raise _Refused(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
     _check_texts(value)
     return value
-
-
-def _depth(text: str) -> int:
-    """How deep the brackets outside of strings nest."""
-    depth = deepest = 0
-    for bracket in re.finditer(r"[\[{]|[\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
-        depth += 1 if bracket[0] in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _refuse_constant(constant: str) -> None:

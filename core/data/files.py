@@ -25,6 +25,7 @@ _STEPS = 20  # of a long reading that are told
 _FEW = 100  # files that are read at once
 _UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
+_NO_DIRECTORY = "File is not a zip file"  # of Python, where the end with the directory is missing
 _TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
 _IGNORED_FOLDERS = frozenset({"__MACOSX"})
 _IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
@@ -149,6 +150,7 @@ class ZipFiles(Files):
 
     def __init__(self, archive: zipfile.ZipFile, file: BinaryIO, limits: ReadLimits) -> None:
         self._archive, self._file = archive, file
+        _write_slashes(archive.infolist())
         entries = [one for one in archive.infolist() if not _is_ignored(one)]
         _check_entries(entries, limits)
         self._entries = {entry.filename: entry for entry in entries}
@@ -245,7 +247,8 @@ def open_files(file: BinaryIO, limits: ReadLimits) -> Files:
         zipfile.ZipFile(_LimitedReads(file)).close()  # fails for a huge directory
         return ZipFiles(zipfile.ZipFile(file), file, limits)
     except UNREADABLE as error:
-        raise InvalidDataset(f"the file is not a readable npz or zip file: {error}") from error
+        cut = "; if it was cut off, send or pack it again" * (str(error) == _NO_DIRECTORY)
+        raise InvalidDataset(f"the file is not a readable npz or zip file: {error}{cut}") from error
 
 
 class _LimitedReads:
@@ -259,6 +262,13 @@ class _LimitedReads:
         if size > _DIRECTORY:
             raise zipfile.BadZipFile(f"its directory has {size} bytes, expected {_DIRECTORY}")
         return self._file.read(size if size >= 0 else _DIRECTORY)
+
+
+def _write_slashes(entries: list[zipfile.ZipInfo]) -> None:
+    """Write slashes between folders where an archive has backslashes alone, as some of Windows."""
+    if not any("/" in entry.filename for entry in entries):
+        for entry in entries:
+            entry.filename = entry.filename.replace("\\", "/")
 
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:

@@ -11,11 +11,11 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-_IMAGE = re.compile(r".*\.(png|jpe?g|webp|bmp)", re.IGNORECASE | re.DOTALL)
+_IMAGE = re.compile(r".*\.(png|jpe?g|jfif|webp|bmp)", re.IGNORECASE | re.DOTALL)
 _OTHER = re.compile(
     r".*\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE | re.DOTALL
 )
-_NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
+_NUMBER = re.compile(r"(\d++)(?:\.0+)?")
 _Path = tuple[str, ...]  # folders, then the name of the file
 
 
@@ -74,7 +74,7 @@ def _path(text: str) -> _Path:
 def _number(text: str) -> str:
     """A number without zeros before it and without a fraction of zero; "" for other texts."""
     found = _NUMBER.fullmatch(text)
-    return found[1] if found else ""
+    return found[1].lstrip("0") or "0" if found else ""
 
 
 def _end_equally(first: _Path, second: _Path) -> bool:

@@ -20,9 +20,11 @@ from core.data.labels import (
 )
 from core.data.spellings import OPTION, one_spelling
 from core.data.targets import MULTI_LABEL
+from core.data.written_lists import names_in
 from core.errors import InvalidDataset
 
 _SEPARATORS = "|;,"  # of labels in a text; without any of them, blanks
+_NO_LABEL = "[]"
 _SHOWN = 40  # characters of a label in messages
 
 
@@ -81,12 +83,7 @@ def _listed_in_texts(
     labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None, *, merge: bool
 ) -> LabelSets:
     """The labels that texts list, as in "cat dog"; the first separator that occurs divides them."""
-    joined = "".join(text for y in labels.values() for text in y.tolist())
-    separator = next((one for one in _SEPARATORS if one in joined), None)
-    sets = {
-        split: [{name.strip() for name in text.split(separator)} - {""} for text in y.tolist()]
-        for split, y in labels.items()
-    }
+    sets, form = _sets_in({split: y.tolist() for split, y in labels.items()})
     notes: tuple[str, ...] = ()
     if merge:
         counts = Counter(name for one in sets["train"] for name in one)
@@ -106,9 +103,23 @@ def _listed_in_texts(
         split: np.array([[name in one for name in known] for one in part], np.uint8)
         for split, part in sets.items()
     }
-    divided = "blanks" if separator is None else repr(separator)
-    reason = f"as given: texts list labels, separated by {divided}"
+    reason = f"as given: texts list labels, {form}"
     return LabelSets(values, known, reason, notes, differing_in_case(known, "labels"))
+
+
+def _sets_in(texts: Mapping[str, list[str]]) -> tuple[dict[str, list[set[str]]], str]:
+    """(the names that each text lists, the form of the texts in words)"""
+    lists = {split: [*map(names_in, part)] for split, part in texts.items()}
+    if all(one is not None for part in lists.values() for one in part):
+        named = {split: [{*(one or ())} - {""} for one in part] for split, part in lists.items()}
+        return named, "as in ['a', 'b']"
+    joined = "".join(text for part in texts.values() for text in part)
+    separator = next((one for one in _SEPARATORS if one in joined), None)
+    sets = {
+        split: [{name.strip() for name in text.split(separator)} - {"", _NO_LABEL} for text in part]
+        for split, part in texts.items()
+    }
+    return sets, f"separated by {'blanks' if separator is None else repr(separator)}"
 
 
 def _are_sets(labels: Mapping[str, NDArray[Any]]) -> bool:

@@ -108,7 +108,12 @@ def _numbers(cells: pa.Array, name: str, *, may_end: bool) -> NDArray[Any]:
     """The innermost values; missing ones, where signals may end with them, are NaN."""
     kind = cells.type
     is_numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if not is_numeric or (cells.null_count and not may_end):
+    if not is_numeric:
+        raise InvalidDataset(
+            f"column {shown(name)} holds lists of {kind}; expected lists of numbers, which are "
+            "examples: remove the column, or name it as the target where it lists labels"
+        )
+    if cells.null_count and not may_end:
         raise InvalidDataset(
             f"column {shown(name)} holds lists of {kind} with {cells.null_count} missing values; "
             "expected numbers without gaps"

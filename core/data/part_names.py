@@ -13,7 +13,7 @@ PARTS = {
 }  # fmt: skip
 #: An expression for any of the words, the longest first.
 WORDS = "|".join(sorted(PARTS, key=len, reverse=True))
-_NAME = re.compile(rf"(?:.*[-_. ])?(?P<part>{WORDS})(?:[-_. ].*)?", re.IGNORECASE)
+_NAME = re.compile(rf"(?:.*[-_. ])?(?P<part>{WORDS})(?:[-_. ].*)?", re.IGNORECASE | re.DOTALL)
 
 
 def part_of(name: str) -> str | None:

@@ -12,11 +12,13 @@ from core.data.tables.dialect import is_json
 from core.data.tables.joining import open_table, read_tables, table_names
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
+from core.nesting import Nesting
 
 _START = 4096  # bytes by which a file is recognised
 _SUFFIXES = (".jsonl", ".ndjson")
 _BLOCK = 2**20  # bytes that are parsed between two checks
 _LONGEST = 2**24  # bytes of a line
+_DEEPEST = 64  # levels of lists and objects: far below what ends Arrow's parser with the process
 _TOO_LONG = "straddl"  # in Arrow's words for a line that is longer than a block
 
 
@@ -59,6 +61,7 @@ def _read(file: SingleFile) -> Table:
                 "the file is a JSON array; expected JSON Lines, one object a line, as pandas "
                 'writes them with to_json(file, orient="records", lines=True)'
             )
+    _check_depth(file)
     try:
         table = _parsed(file)
         table.validate(full=True)
@@ -72,6 +75,30 @@ def _read(file: SingleFile) -> Table:
         rows = f"{table.num_rows:,} rows"
         raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
     return Table(by_name(table))
+
+
+def _check_depth(file: SingleFile) -> None:
+    """Raise InvalidDataset where a line nests deeply; a line that is too long is cut."""
+    nesting, rest = Nesting(), b""
+    with file.reopened() as stream:
+        while block := stream.read(_BLOCK):
+            interruption.check()
+            lines, end, begun = block.rpartition(b"\n")
+            if end or len(rest) > _LONGEST:
+                _count(nesting, rest + lines)
+                rest = begun if end else b""
+            if not end:
+                rest += block
+    _count(nesting, rest)
+
+
+def _count(nesting: Nesting, lines: bytes) -> None:
+    nesting.read(lines)
+    if nesting.deepest > _DEEPEST:
+        raise InvalidDataset(
+            f"a line nests lists and objects deeper than {_DEEPEST} levels; expected one object a "
+            "line, of numbers, texts, truth values or lists of numbers"
+        )
 
 
 def _parsed(file: SingleFile) -> pa.Table:

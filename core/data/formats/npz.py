@@ -44,6 +44,7 @@ _EXPECTED = (
 _WRONG_HEADER = (
     ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError
 )  # fmt: skip
+_CELL = 4096  # bytes of one value
 _LAST_CHARACTER = 0x10FFFF  # of Unicode
 
 
@@ -128,8 +129,18 @@ def _header(
     except _WRONG_HEADER as error:
         raise InvalidDataset(f"{name} has no readable npy header") from error
     _check_type(name, dtype)
-    if any(length < 0 for length in shape) or dtype.itemsize == 0 or dtype.itemsize > 4096:
+    if dtype.kind == "U" and dtype.itemsize > _CELL:
+        raise InvalidDataset(
+            f"{name} holds texts of up to {dtype.itemsize // 4:,} characters, and as much room for "
+            f"each; expected at most {_CELL // 4:,}: save long texts as a column of a table, such "
+            "as JSON Lines or Parquet"
+        )
+    if any(length < 0 for length in shape) or dtype.itemsize == 0 or dtype.itemsize > _CELL:
         raise InvalidDataset(f"{name} has shape {shape} of {dtype}; expected a plain array")
+    if not shape and not _is_text(name):
+        raise InvalidDataset(
+            f"{name} is a single value; expected an array with an entry for each example"
+        )
     return shape, fortran, dtype, stream.tell()
 
 

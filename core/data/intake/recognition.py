@@ -19,6 +19,9 @@ _SAMPLES = (
 )
 _SOUND = f"a sound; {_SAMPLES}"
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+_OTHER_ARCHIVE = (
+    "an archive that is neither zip nor tar; unpack it, and give the folder or a zip file"
+)
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
     (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
@@ -34,6 +37,8 @@ _HINTS = (
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of Excel; save it as CSV"),
     (b"MATLAB ", "a MATLAB file; save its arrays with numpy.savez"),
     (b"@relation", _ARFF), (b"@RELATION", _ARFF),
+    (b"7z\xbc\xaf", _OTHER_ARCHIVE), (b"Rar!", _OTHER_ARCHIVE),
+    (b"ARROW1", "a Feather or Arrow file; save its table as Parquet"),
     (b"SQLite format 3", "a database of SQLite; save the table as CSV or Parquet"),
     (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
 )  # fmt: skip

@@ -21,6 +21,7 @@ MAX_CATEGORIES = 32  # of a column, without "other"
 RARE = 5  # rows: categories with fewer are "other", and fewer missing cells have no feature
 _LONGEST = 1_000  # characters of a category
 _FREE = 0.5  # different texts per row: identifiers or free text
+_EXACT = 2.0**53  # numbers beyond it may stand for several integers
 _FEW = 20  # rows or values: too few to judge by
 _KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", re.IGNORECASE)
 _WHOLE = re.compile(r"-?[0-9]+\.0")
@@ -36,7 +37,7 @@ _WITH_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 #: With a currency, a percent sign or a unit, or with marks between thousands.
 _MARKED = re.compile(
     r"([^\w\s] ?|[A-Z]{3} )?[+-]?([0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+|[0-9]+)([.,][0-9]+)?"
-    r"( ?([^\w\s]|[A-Za-zµ]{1,4}))?"
+    r"( ?[^\w\s]?[A-Za-zµ]{0,4}[²³]?(/[A-Za-z]{1,3})?)?"
 )
 
 
@@ -95,7 +96,7 @@ def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
     values = column.values[~column.is_missing]
     distinct = np.unique(values)
     if len(distinct) == 1 and not missing:
-        return Learned(name, None, "it has the same value in all rows")
+        return Learned(name, None, _equal(float(distinct[0])))
     is_whole = bool((values == np.round(values)).all())
     if reason := _identifies(name, values, distinct) if is_whole and not column.is_date else "":
         return Learned(name, None, reason)
@@ -107,6 +108,12 @@ def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
     noun = "integers" if is_whole else "numbers"
     found = f"{noun} from {range_in_words(distinct[0], distinct[-1])}"
     return Learned(name, spec, found + _few(is_whole, distinct) + _filled(missing))
+
+
+def _equal(value: float) -> str:
+    if abs(value) < _EXACT:
+        return "it has the same value in all rows"
+    return "its integers beyond 2^53 are equal as numbers; if they are codes, name it as a category"
 
 
 def _few(is_whole: bool, distinct: NDArray[np.float64]) -> str:
@@ -143,7 +150,8 @@ def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
     frequent = sorted(categories, key=lambda text: (-categories[text], text))[:MAX_CATEGORIES]
     kept = sorted(text for text in frequent if categories[text] >= RARE)
     if not kept:
-        return Learned(name, None, f"each of its values is in fewer than {RARE} rows")
+        found = why_no_numbers(categories)
+        return Learned(name, None, found or f"each of its values is in fewer than {RARE} rows")
     if any(len(text) > _LONGEST or "\0" in text for text in kept):
         return Learned(name, None, f"it has texts of more than {_LONGEST:,} characters or with NUL")
     spec = ColumnSpec(
@@ -156,6 +164,8 @@ def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
     found = "1 category" if len(categories) == 1 else f"{len(categories)} categories"
     if spec.other:
         found += f', of which the rarest {len(categories) - len(kept)} are one, "other"'
+    if all(_FOREIGN_DATE.fullmatch(text) for text in categories):
+        found += "; its dates are not written as 2024-12-31: convert them"
     if all(_WITH_COMMA.fullmatch(text) for text in categories):
         found += f"; if they are numbers, write a point where {shown(kept[0])} has a comma"
     return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))

@@ -1,7 +1,8 @@
 """The target of a table: which column it is, and the labels in it."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -9,17 +10,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.nested_lists import is_list
 from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import why_no_numbers
+from core.data.tables.far_values import about_far_values
 from core.data.tables.table import Column, Numbers, Rows, Table
 from core.data.targets import CLASSES, CLASSIFICATION, MULTI_LABEL, REGRESSION
+from core.data.written_lists import written
 from core.errors import InvalidDataset
 
 NAMES = ("target", "label", "labels", "class", "y")  # of columns that are taken as the target
 _EXACT = 2.0**53  # numbers beyond it may stand for several integers
 _TRUTH = {"false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.0, "0": 0.0, "1": 1.0}
+_UNLABELLED = "; where an example has no label, write []"
 _LONGEST = 1_000  # characters of a label: an array has as many for each row
+_CODE = re.compile(r"0[0-9]")  # the beginning of a name, such as 007
 _FEW = 20  # rows: too few to judge by
 
 
@@ -67,10 +73,30 @@ def target_in(table: Table, given: str | None, task: str | None) -> Target:
     """The target that `given` names; raises InvalidDataset where there is none such."""
     columns = target_columns_of(table, given)
     if len(columns) == 1:
+        if task in (None, MULTI_LABEL) and _lists_names(table.columns[columns[0]].type):
+            table, task = _with_written_lists(table, columns[0]), MULTI_LABEL
         return Target(columns, labels_of(table, columns[0], task), task, None)
     matrix = label_matrix_of(table, columns, task)
     task = task_of(matrix.values, task)
     return Target(columns, matrix, task, columns if task == MULTI_LABEL else None)
+
+
+def _with_written_lists(table: Table, name: str) -> Table:
+    """The table with the lists of labels in a column written as texts."""
+    cells = table.columns[name].to_pylist()
+    texts = [None if one is None else _written(one) for one in cells]
+    return replace(table, columns={**table.columns, name: pa.chunked_array([texts], pa.string())})
+
+
+def _lists_names(kind: pa.DataType) -> bool:
+    """Whether a type is that of lists of texts; integers may be rows of 0 and 1, or names."""
+    return is_list(kind) and (
+        pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
+    )
+
+
+def _written(labels: list[str | None]) -> str:
+    return written([one for one in labels if one is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +118,15 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
     if _is_predicted(typed, name, task):
         rows, warning = _labelled(typed, name)
         values = typed.values[rows]
-        warnings = (typed.warning, warning)
+        warnings = (typed.warning, warning, about_far_values(name, values))
     else:
         column = column_of(cells, name, as_texts=True)
         rows, warning = _labelled(column, name)
-        warning += _marks(cells) if warning else ""
+        if warning:
+            warning += _UNLABELLED if task == MULTI_LABEL else _marks(cells)
         if task != MULTI_LABEL:  # whose texts may list numbers: "1,2"
             _check_repeated(column, typed, rows, name)
-        values, warnings = _class_labels(column, typed, rows, name), ("", warning)
+        values, warnings = _class_labels(column, typed, rows, name), ("", warning, "")
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
 
 
@@ -187,11 +214,14 @@ def _labelled(column: Column, name: str) -> tuple[Rows, str]:
 
 def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArray[Any]:
     """Labels as integers where all are, else as texts; raises InvalidDataset for long ones."""
-    if _is_number(typed) and not typed.is_missing[rows].any() and _is_whole(typed):
+    assert not isinstance(column, Numbers)
+    is_code = any(map(_CODE.match, column.known))  # the zeros belong to the name
+    is_whole = _is_number(typed) and not typed.is_missing[rows].any() and _is_whole(typed)
+    if is_whole and not is_code:
+        assert isinstance(typed, Numbers)
         values = typed.values[rows]
         if np.abs(values).max() <= _EXACT:
             return values.astype(np.int64)
-    assert not isinstance(column, Numbers)
     longest = max(column.known, key=len)
     if len(longest) > _LONGEST:
         raise InvalidDataset(

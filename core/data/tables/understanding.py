@@ -12,9 +12,10 @@ from core.data.split_keys import SplitKeys
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
+from core.data.tables.far_values import about_far_values
 from core.data.tables.label_copies import copies_label, warning_about
 from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
-from core.data.tables.table import Column, Rows, Table
+from core.data.tables.table import Column, Numbers, Rows, Table
 from core.errors import InvalidDataset
 from core.protocol.contracts.datasets import TableSpec
 
@@ -67,6 +68,8 @@ def encoded(
             check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)
             warnings += [column.warning] if column.warning else []
+            if spec.kind == "number" and isinstance(column, Numbers):
+                warnings += filter(None, [about_far_values(name, column.values[rows])])
     if not blocks:
         raise _nothing_is_left(learned)
     columns = tuple(one.spec for one in learned if one.spec is not None)

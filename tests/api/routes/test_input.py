@@ -98,6 +98,7 @@ def test_an_impossible_search_is_refused(person, world, change, words):
         (b'{"dataset": "digits", "budget": {"seconds": 1e999}}', 422, ["too large"]),
         (b'{"dataset": "digits", "dataset": "x", "budget": {"trials": 1}}', 400, ["twice"]),
         (b"[" * 100_000, 400, ["nests deeper"]),
+        (b"[" * 21 + b'"' + b'\\"' * 500_000, 400, ["nests deeper"]),  # in linear time
         (b'{"dataset": "\xff"}', 400, ["UTF-8"]),
         (b'{"dataset": "\\ud800", "budget": {"trials": 1}}', 422, ["surrogate"]),
         (b'"' + b"x" * 2**20 + b'"', 413, ["larger than"]),

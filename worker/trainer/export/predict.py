@@ -60,7 +60,7 @@ LAYOUTS = {1: ("NF",), 2: ("NCL", "NLC", "NL"), 3: ("NCHW", "NHWC", "NHW")}
 #: Words in the names of arrays of examples in .npz files.
 IMAGE_KEYS = {"x", "image", "images", "imgs", "img", "data", "examples", "features", "inputs",
               "input", "samples", "signals", "series", "arr_0"}  # fmt: skip
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+PICTURES = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
 FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
@@ -845,7 +845,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise InputError(f"line {number} is no object {{column: value}}")

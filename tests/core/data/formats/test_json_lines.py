@@ -186,3 +186,18 @@ def test_a_line_may_be_longer_than_a_block(at: int) -> None:
     rows.insert(at, {"a": 1, "y": "r" * 3 * 2**20})
     table = JsonLines.read(SingleFile(io.BytesIO(lines(rows))), ReadLimits(), ReadOptions())
     assert table.columns["a"].to_pylist() == [row["a"] for row in rows]
+
+
+@pytest.mark.parametrize("close", [b"]", b""])
+def test_lines_that_nest_deeply_are_refused_before_they_are_parsed(close: bytes) -> None:
+    """Arrow's parser calls itself for each level: 5,000 of them end the process."""
+    deep = b'{"x": ' + b"[" * 100 + b"1" + close * 100 + b', "y": "a"}\n'
+    with pytest.raises(InvalidDataset, match="nests lists and objects deeper than 64 levels"):
+        read(lines() + b"\n" + deep)
+    with pytest.raises(InvalidDataset, match="nests lists and objects deeper than 64 levels"):
+        read(deep + lines())
+
+
+def test_brackets_in_texts_nest_nothing() -> None:
+    rows = [row | {"plan": "[{" * 50 + str(k % 3)} for k, row in enumerate(ROWS)]
+    assert read(lines(rows)).spec.train_examples == 32

@@ -310,7 +310,8 @@ GOOD_NPY = packed(x=IMAGES, pack=lambda file, x: np.save(file, x))
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.npy", "/etc/x.npy", "a\\x.npy", "a/b/x.npy", "a/../x.npy", "z.npy"]
+    "name",
+    ["../x.npy", "..\\x.npy", "/etc/x.npy", "a\\b\\x.npy", "a/b/x.npy", "a/../x.npy", "z.npy"],
 )
 def test_paths_and_strange_names_are_refused(name: str) -> None:
     message = refusal(zipped({name: GOOD_NPY}))
@@ -319,7 +320,7 @@ def test_paths_and_strange_names_are_refused(name: str) -> None:
     assert "; expected x and y, or x_train and y_train, " in message
 
 
-@pytest.mark.parametrize("name", ["x/", "x", ".npy", "..\\x.npy", "__MACOSX/x.npy"])
+@pytest.mark.parametrize("name", ["x/", "x", ".npy", "__MACOSX/x.npy"])
 def test_an_archive_without_arrays_is_of_no_known_format(name: str) -> None:
     assert "the archive is of no known format: it holds " in refusal(zipped({name: GOOD_NPY}))
 

@@ -135,7 +135,7 @@ def test_it_is_said_how_many_of_many_images_are_read() -> None:
         (archive(x=stream(table(who=["w", "v", "u", None] * 6))), {"group": "who"},
          "6 train examples have no group; expected one for each"),
         (archive(x=stream(table(x=[[1], [1, 2]] * 12))), {}, "holds lists of 2 lengths; expected"),
-        (archive(x=stream(table(x=[["a"]] * N))), {}, "holds lists of string with 0"),
+        (archive(x=stream(table(x=[["a"]] * N))), {}, "holds lists of string; expect"),
         (archive(x=stream(table(z=[[1]] * N))), {}, "found 2 columns of arrays ('x', 'z');"),
         (archive(train=stream(table()), extra=stream(table())), {}, "found a split 'extra'; exp"),
         (archive(val=stream(table()), test=stream(table())), {}, "for test, validation and none"),

@@ -318,6 +318,7 @@ HEADER = "vip,day,city,count,number\n"
         ('{"vip": 1}', "no line has 'number', 'count', 'city', 'day'; expected columns 'number'"),
         ('{"vip": 1}\n[1]', "line 2 is no object {column: value}"),
         ('{"vip": 1}\n{"vip', "line 2 is no JSON: Unterminated string"),
+        ('{"vip": ' + "[" * 100_000, "line 1 is no JSON: "),
         (HEADER + "1,2\n", "row 2 has 2 cells; expected 5"),
         ("vip," + HEADER, "there are several columns 'vip'; expected one of each"),
     ],

@@ -1,0 +1,119 @@
+"""Files as people have them: codes with zeros, codes of missing values, names of Windows."""
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.data import intake
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.data.intake import Intake
+from core.data.tables.far_values import about_far_values
+from core.errors import InvalidDataset
+
+N = 60
+RNG = np.random.default_rng(5)
+VALUES = RNG.normal(size=N).round(3)
+KINDS = np.arange(N) % 3
+
+
+def read(data: bytes, **options: Any) -> Intake:
+    return intake.read(io.BytesIO(data), ReadLimits(), ReadOptions(**options))
+
+
+def csv(header: str, *columns: Any) -> bytes:
+    rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    return "\n".join([header, *rows]).encode()
+
+
+def reason(found: Intake, name: str) -> str:
+    columns = {one.name: one for one in found.description.columns}
+    return columns[name].reason
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def images(names: list[str]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for k, name in enumerate(names):
+            picture = io.BytesIO()
+            Image.new("L", (4, 4), 10 + k).save(picture, "JPEG")
+            archive.writestr(name, picture.getvalue())
+    return file.getvalue()
+
+
+def test_labels_with_zeros_before_them_are_names() -> None:
+    found = read(csv("a,target", VALUES, np.array(["007", "7", "10"])[KINDS]))
+    assert found.arrays.class_names == ("007", "10", "7")
+    found = read(csv("a,target", VALUES, np.array(["0", "7", "10"])[KINDS]))
+    assert found.arrays.class_names == ("0", "7", "10")
+
+
+def test_codes_of_missing_values_and_sums_are_warned_of() -> None:
+    values = VALUES.copy()
+    values[::20] = -999
+    (warning,) = [
+        one for one in read(csv("a,y", values, KINDS)).description.warnings if "far" in one
+    ]
+    assert warning.startswith("column 'a' has -999 in 3 rows, far from its other values (-")
+    prices = np.append(VALUES[:-1] + 20, (VALUES[:-1] + 20).sum() * 10)
+    found = read(csv("a,y", KINDS, prices))
+    assert any(
+        "column 'y' has" in one and "in 1 row, far" in one for one in found.description.warnings
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        VALUES, np.exp(3 * VALUES), np.full(N, 99.0), np.arange(N) * 9.0, np.repeat([0, 99], N),
+        np.append(VALUES, 3), np.full(N, np.nan), np.array([1.0, 99]),
+        np.append(VALUES * 1e307, np.nan),
+    ],
+)  # fmt: skip
+def test_values_that_spread_are_not_warned_of(values: Any) -> None:
+    assert about_far_values("a", values) == ""
+
+
+def test_columns_are_left_out_for_the_right_reason() -> None:
+    days = [f"{1 + k % 28:02}.{1 + k % 12:02}.2024" for k in range(N)]
+    degrees = [f"{value:.2f}°C" for value in VALUES]
+    speeds = [f"{value:.2f} km/h" for value in VALUES]
+    codes = [2**62 + k for k in KINDS]
+    table = csv("a,day,t,v,code,y", VALUES, days, degrees, speeds, codes, KINDS)
+    found = read(table)
+    assert reason(found, "day") == "its dates are not written as 2024-12-31: convert them"
+    assert reason(found, "t").startswith("its numbers have further marks")
+    assert reason(found, "v").startswith("its numbers have further marks")
+    assert reason(found, "code").startswith("its integers beyond 2^53 are equal as numbers")
+    few = read(csv("a,day,y", VALUES, ["1-Jan-24", "2-Jan-24"] * 30, KINDS))
+    assert "its dates are not written as 2024-12-31" in reason(few, "day")
+
+
+def test_single_values_and_long_texts_in_arrays_are_refused_with_what_to_do() -> None:
+    with pytest.raises(InvalidDataset, match="x is a single value; expected an array with an ent"):
+        read(npz(x=np.float64(3), y=np.int64(1)))
+    with pytest.raises(InvalidDataset, match=r"up to 5,000 characters.*: save long texts as a col"):
+        read(npz(x=np.array(["a" * 5000, "b"]), y=np.array([0, 1])))
+
+
+def test_an_archive_that_is_cut_off_says_so() -> None:
+    with pytest.raises(InvalidDataset, match="not a zip file; if it was cut off, send or pack it"):
+        read(images(["cat/1.jpg", "dog/1.jpg"])[:-60])
+
+
+def test_archives_with_backslashes_and_pictures_of_browsers_are_read() -> None:
+    names = [rf"pets\{kind}\{k}.jfif" for kind in ("cat", "dog") for k in range(8)]
+    assert read(images(names)).arrays.class_names == ("cat", "dog")
+    mixed = [*names, "pets/cat/9.jfif"]
+    with pytest.raises(InvalidDataset):
+        read(images(mixed))
