@@ -1,4 +1,4 @@
-"""Values of a column that lie far from all others: codes of missing values, sums, slips.
+"""Values of a column that lie far from all others: codes of missing values, sums, mistakes.
 
 Notation
     n   rows
@@ -36,5 +36,5 @@ def _warning(name: str, value: float, rows: int, low: float, high: float) -> str
     return (
         f"column {shown(name)} has {value:.6g} in {count}, far from its other values "
         f"({range_in_words(low, high)}): where it means that there is no value, or is a sum or a "
-        "slip, empty these cells or remove the rows"
+        "mistake, empty these cells or remove the rows"
     )
