@@ -51,6 +51,7 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
 EPOCHS_OF_FEW = 300  # the same for few images: several usual networks use the time better
+EPOCHS_OF_RARE = 8  # the same where images are seen rarely
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
 KINDS = {"morphisms", "without_layers"}  # bounds that do not limit a size
 
@@ -226,6 +227,8 @@ def _widest_in_time(
     found = dict(usual)
     is_few = len(spec.input_shape) == 3 and spec.train_examples < FEW_EXAMPLES
     epochs = EPOCHS_OF_FEW if is_few else EPOCHS_OF_WIDER
+    if not is_few and _are_images_seen_rarely(config, spec):
+        epochs = EPOCHS_OF_RARE
     examples = max(EXAMPLES_OF_WIDER, epochs * spec.train_examples)
     for scaled in wider:
         for kind, root in scaled.items():
