@@ -14,7 +14,7 @@ TECHNICAL = {
     "abstract", "answer", "array", "arrays", "avg", "builder", "callbacks", "client", "column",
     "config", "connection", "context", "encoded", "encoder", "enum", "events", "explained",
     "file", "filter", "global", "guarded", "hash", "index", "lanes", "last", "lock", "max",
-    "memory", "of", "process", "qo", "reader", "reading", "redis", "ref", "registry", "rows",
+    "memory", "nesting", "of", "process", "qo", "reader", "reading", "redis", "ref", "registry", "rows",
     "run", "s", "settings", "table", "tar", "thread", "transport", "wire",
 }
 # fmt: on

@@ -17,8 +17,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/edge/limits.py",
-        old="_depth(text) > JSON_DEPTH:",
-        new="_depth(text) > JSON_DEPTH + 1:",
+        old="depth_of(body) > JSON_DEPTH:",
+        new="depth_of(body) > JSON_DEPTH + 1:",
         tests=("tests/api/edge/test_limits.py",),
     ),
     Mutant(
