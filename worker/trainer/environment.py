@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import torch
 
@@ -13,7 +12,7 @@ from core.protocol.contracts.checkpoints import Checkpoint
 from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.storage import Storage
 from worker.trainer.job_data import DataReader
-from worker.trainer.networks.compute import Compute, kind_of, with_fastest_threads
+from worker.trainer.networks.compute import Compute, kind_of
 from worker.trainer.train_job import TrainJob
 
 
@@ -26,7 +25,7 @@ class TrainingEnvironment:
     device: torch.device
     threads: int
     computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
-    is_measured: bool = False  # whether `computes` are this machine's fastest, not fixed ones
+    adapts_threads: bool = False  # to what else the machine does
     reader: DataReader = field(default_factory=DataReader)
     clock: Callable[[], float] = time.monotonic  # seconds, for the time limits of trainings
     wait: Callable[[float], None] = time.sleep  # seconds, between two tries to store a result
@@ -42,12 +41,6 @@ class TrainingEnvironment:
         plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
         measured = self.computes.get(kind_of(job.architecture), plain)
         return measured.for_steps_of(BACKWARD * job.architecture.flops * h.batch_size)
-
-    def measured_again(self) -> Self:
-        """The same with as many threads as are fastest now, unless how it computes is fixed."""
-        if not self.is_measured:
-            return self
-        return replace(self, computes=with_fastest_threads(self.computes, self.threads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,6 @@ from worker.trainer.run_order import run_order
 from worker.trainer.training.loop import TrainingInterrupted
 
 _PROGRESS_SECONDS = 0.5
-_MEASURE_AGAIN_SECONDS = 20.0  # what else the machine does changes; a measurement takes 0.2 s
 _PR_SET_PDEATHSIG = 1
 
 
@@ -90,19 +89,16 @@ def main() -> None:
     commands = os.fdopen(os.dup(0), "rb")
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that prints of libraries do not mix with events
-    environment = _environment().measured_again()
+    environment = _environment()
     connection = SupervisorConnection(commands, events)
     device = environment.device
     connection.send(Ready(device=_device_name(device), memory=memory_of(device)))
-    measured_at = environment.clock()
     while True:
         order = connection.orders.get()
         try:
             connection.send(run_order(order, environment, callbacks(connection)))
         except TrainingInterrupted:
             connection.send(Interrupted())
-        if environment.clock() - measured_at >= _MEASURE_AGAIN_SECONDS:
-            environment, measured_at = environment.measured_again(), environment.clock()
 
 
 def callbacks(
@@ -157,7 +153,7 @@ def _environment() -> TrainingEnvironment:
         device=device,
         threads=threads,
         computes=fp32(device, threads) if precision == "fp32" else fastest(device, threads),
-        is_measured=precision != "fp32",
+        adapts_threads=precision != "fp32",
     )
 
 

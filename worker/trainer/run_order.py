@@ -183,7 +183,7 @@ class JobRun:
     def _on_step(self) -> Callable[[int], None]:
         """The callback, which also adapts the threads unless how it computes is fixed."""
         threads, on_step = self.compute.threads, self.callbacks.on_step
-        is_fixed = not self.environment.is_measured or self.compute.device.type != "cpu"
+        is_fixed = not self.environment.adapts_threads or self.compute.device.type != "cpu"
         if is_fixed or threads == 1:
             return on_step
         in_use = ThreadSettings(threads, self.environment.clock)

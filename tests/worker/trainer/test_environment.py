@@ -53,10 +53,3 @@ def test_steps_get_one_thread_up_to_the_size_from_which_a_second_one_pays(enviro
     assert environment.compute(small).threads == 1
     assert environment.compute(large).threads == 2
 
-
-def test_what_is_fixed_is_not_measured_again_and_what_is_measured_is(environment):
-    plain = Compute(environment.device, threads=2)
-    fixed = dataclasses.replace(environment, computes=dict.fromkeys((1, 2, 3), plain))
-    assert fixed.measured_again() is fixed
-    again = dataclasses.replace(fixed, is_measured=True).measured_again()
-    assert {dataclasses.replace(c, threads=2) for c in again.computes.values()} == {plain}

@@ -125,9 +125,9 @@ def test_a_job_is_trained_with_the_threads_of_its_computation(environment, stora
     assert threads == {1}  # small steps
 
 
-@pytest.mark.parametrize(("is_measured", "expected"), [(True, {2, 1}), (False, {2})])
+@pytest.mark.parametrize(("adapts", "expected"), [(True, {2, 1}), (False, {2})])
 def test_a_job_whose_steps_become_slow_goes_on_with_one_thread_unless_that_is_fixed(
-    environment, storage, is_measured, expected
+    environment, storage, adapts, expected
 ):
     clock, threads = Clock(1000.0), set()
 
@@ -135,7 +135,7 @@ def test_a_job_whose_steps_become_slow_goes_on_with_one_thread_unless_that_is_fi
         clock.now += 0.125 if clock.now < 1002.0 else 2.0
         threads.add(torch.get_num_threads())
 
-    timed = dataclasses.replace(environment, clock=clock, is_measured=is_measured)
+    timed = dataclasses.replace(environment, clock=clock, adapts_threads=adapts)
     hyperparameters = NO_CHANGE | {"epochs": 30, "batch_size": 10**9}
     order = order_for(storage, hyperparameters=hyperparameters)
     trained(order, timed, Recorder(at_step=at_step))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,9 +47,6 @@ IMAGE_AXES = 3  # of one example: channels, height, width
 _CLEARLY = 0.9  # of another choice's time: a smaller share is no noise
 _HOPELESS = 1.5  # times the least time: a choice that took this long is not timed again
 _LEAST_TURNS, _TIMED_SECONDS = 3, 0.03  # for all choices together
-#: Threads are compared by steps well above the size from which they pay, and by the second of
-#: two: another number of threads starts or ends some, in the first step that uses it.
-_THREADS_STEP, _THREADS_ROW = 4, 2
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 Clock = Callable[[], float]
@@ -128,8 +124,8 @@ def kind_of(architecture: Architecture) -> int:
 def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     """The fastest choice for networks of images (3), signals (2) and vectors (1): see `kind_of`.
 
-    All have all threads (see `with_fastest_threads`). Takes about 0.2 s on a CPU. On a GPU nothing
-    is timed.
+    All have all threads; while it trains, `worker.trainer.training.threads` adapts them. Takes about
+    0.2 s on a CPU. On a GPU nothing is timed.
     """
     if device.type != "cpu":
         return {
@@ -138,26 +134,6 @@ def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     with _threads_kept():
         chosen = {axes: _of_one_thread(probe, device) for axes, probe in PROBES.items()}
     return {axes: replace(compute, threads=threads) for axes, compute in chosen.items()}
-
-
-def with_fastest_threads(
-    computes: Mapping[int, Compute], threads: int, clock: Clock = time.perf_counter
-) -> Mapping[int, Compute]:
-    """The same choices with all `threads`, or with one where others keep the processors busy.
-
-    Threads of one step wait for the slowest, so one alone is then faster. Takes about 0.2 s, and
-    nothing where there is no choice.
-    """
-    if threads == 1 or computes[IMAGE_AXES].device.type != "cpu":
-        return computes
-    step_flops = _THREADS_STEP * SMALL_STEP
-    probe = PROBES[IMAGE_AXES]
-    probe = replace(probe, batch=ceil(step_flops / (BACKWARD * probe.architecture.flops)))
-    choices = [replace(computes[IMAGE_AXES], threads=count) for count in (threads, 1)]
-    with _threads_kept():
-        seconds = timed(probe, choices, clock, in_a_row=_THREADS_ROW)
-    chosen = min(choices, key=lambda choice: seconds[choice])
-    return {axes: replace(compute, threads=chosen.threads) for axes, compute in computes.items()}
 
 
 def fp32(device: torch.device, threads: int) -> Mapping[int, Compute]:
@@ -202,27 +178,20 @@ def _of_one_thread(probe: Probe, device: torch.device) -> Compute:
     return best(timed(probe, choices, time.thread_time))
 
 
-def timed(
-    probe: Probe, choices: list[Compute], clock: Clock, in_a_row: int = 1
-) -> dict[Compute, float]:
+def timed(probe: Probe, choices: list[Compute], clock: Clock) -> dict[Compute, float]:
     """The least seconds that a step took with each choice; the choices take turns.
 
-    The first turn warms up, and so do all but the last of steps in a row. A choice that is much
-    slower than another is not timed again.
+    The first turn warms up. A choice that is much slower than another is not timed again.
     """
     steps = {choice: probe.step(choice) for choice in choices}
-
-    def last_of_row(choice: Compute) -> float:
-        return [_seconds(choice, steps[choice], clock) for _ in range(in_a_row)][-1]
-
-    for choice in choices:
-        last_of_row(choice)
-    least = {choice: last_of_row(choice) for choice in choices}
+    for choice, step in steps.items():
+        _seconds(choice, step, clock)
+    least = {choice: _seconds(choice, step, clock) for choice, step in steps.items()}
     turns, spent = 1, sum(least.values())
     while turns < _LEAST_TURNS or spent < _TIMED_SECONDS:
-        for choice in choices:
+        for choice, step in steps.items():
             if least[choice] < _HOPELESS * min(least.values()):
-                seconds = last_of_row(choice)
+                seconds = _seconds(choice, step, clock)
                 least[choice], spent = min(least[choice], seconds), spent + seconds
         turns += 1
     return least

@@ -35,7 +35,6 @@ from worker.trainer.networks.compute import (
     fp32,
     kind_of,
     timed,
-    with_fastest_threads,
 )
 from worker.trainer.networks.network import Network
 from worker.trainer.training.evaluation import evaluate
@@ -106,25 +105,6 @@ def test_each_kind_of_data_has_a_choice_for_this_device_and_the_process_keeps_it
     assert {compute.threads for compute in found.values()} == {2}
     assert not found[1].channels_last
     assert not found[2].channels_last  # one spatial axis has one format
-
-
-@pytest.mark.parametrize(
-    ("several", "one", "threads"), [(0.02, 0.03, 2), (0.05, 0.03, 1)], ids=["idle", "busy"]
-)
-def test_a_step_has_one_thread_where_several_take_longer(several, one, threads):
-    first_of_several = 0.2  # it starts the threads
-    turn = [first_of_several, several, one, one]
-    before = torch.get_num_threads()
-    measured = with_fastest_threads({1: FP32, 2: FP32, 3: BF16_LAST}, 2, Ticks(turn * 9))
-    assert {compute.threads for compute in measured.values()} == {threads}
-    assert replace(measured[3], threads=1) == BF16_LAST
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize(("device", "threads"), [(CPU, 1), (torch.device("cuda"), 4)])
-def test_threads_are_not_measured_where_there_is_no_choice(device, threads):
-    computes = {3: Compute(device, threads=threads)}
-    assert with_fastest_threads(computes, threads, Ticks([])) is computes
 
 
 def test_each_timed_network_is_of_the_kind_that_it_represents():
