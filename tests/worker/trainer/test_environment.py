@@ -52,4 +52,3 @@ def test_steps_get_one_thread_up_to_the_size_from_which_a_second_one_pays(enviro
     small, large = (job_with(storage, batch_size=size) for size in (least - 1, least))
     assert environment.compute(small).threads == 1
     assert environment.compute(large).threads == 2
-
