@@ -124,8 +124,8 @@ def kind_of(architecture: Architecture) -> int:
 def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     """The fastest choice for networks of images (3), signals (2) and vectors (1): see `kind_of`.
 
-    All have all threads; while it trains, `worker.trainer.training.threads` adapts them. Takes about
-    0.2 s on a CPU. On a GPU nothing is timed.
+    All have all threads; while it trains, `worker.trainer.training.threads` adapts them. Takes
+    about 0.2 s on a CPU. On a GPU nothing is timed.
     """
     if device.type != "cpu":
         return {
