@@ -330,7 +330,7 @@ class RunningService:
         self.audit()
         for promise, query in AT_REST.items():
             assert self.rows(query) == [], promise
-        self.wait_until(lambda: self.unreported.issuperset(self.checkpoints()))
+        wait_for(lambda: self.unreported.issuperset(self.checkpoints()), 90.0, self._unswept)
         for (key,) in self.rows(
             "SELECT weights_key FROM trials WHERE weights_key IS NOT NULL UNION "
             "SELECT export_key FROM trials WHERE export_key IS NOT NULL"
@@ -356,6 +356,15 @@ class RunningService:
         connection lasts on which an event could arrive.
         """
         return wait_for(condition, seconds, self._logs, pause)
+
+    def _unswept(self) -> str:
+        """The checkpoints that are left, and what the database knows of them."""
+        left = sorted(set(self.checkpoints()) - self.unreported)
+        named = self.rows(
+            "SELECT id, status, checkpoint_key FROM trials WHERE checkpoint_key <> ''"
+        )
+        noted = self.rows("SELECT blob_key, discarded_at FROM discarded")
+        return f"left: {left}; of trials: {named}; noted: {noted}{self._logs()}"
 
     def _logs(self) -> str:
         return "".join(f"\n{name}: {self.log(name)}" for name in ("api", "worker"))
