@@ -60,16 +60,16 @@ def encoded(
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
         interruption.check()  # each step over a long column takes a while
         learned.append(learn(name, column.take(training)))
-        spec = learned[-1].spec
-        suspects.add(name, column.take(rows), is_learned_from=spec is not None)
+        spec, chosen = learned[-1].spec, column.take(rows)
+        suspects.add(name, chosen, is_learned_from=spec is not None)
         if spec is not None:
             interruption.check()
-            blocks.append(encode(spec, column.take(rows)))
+            blocks.append(encode(spec, chosen))
             check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)
             warnings += [column.warning] if column.warning else []
-            if spec.kind == "number" and isinstance(column, Numbers):
-                warnings += filter(None, [about_far_values(name, column.values[rows])])
+            if spec.kind == "number" and isinstance(chosen, Numbers):
+                warnings += filter(None, [about_far_values(name, chosen.values)])
     if not blocks:
         raise _nothing_is_left(learned)
     columns = tuple(one.spec for one in learned if one.spec is not None)
