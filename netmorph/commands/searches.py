@@ -364,7 +364,8 @@ def queued(queue: list[Queued], text: str) -> Queued:
     if len(found) != 1:
         number = "no" if not found else str(len(found))
         waiting = ", ".join(f"{one['name']} ({one['network_id']})" for one in queue) or "none"
-        raise ClientError(f"{number} enqueued network found for {text!r}; waiting: {waiting}")
+        made = "" if found else "; one that has become a trial ends by: netmorph trial stop"
+        raise ClientError(f"{number} enqueued network found for {text!r}; waiting: {waiting}{made}")
     return found[0]
 
 

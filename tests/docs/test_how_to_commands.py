@@ -184,10 +184,11 @@ def run_line(line: str, service: RunningService, folder: Path) -> None:
         words.append("--dry-run")
     if words[:2] == ["watch", "last"]:  # of half an hour
         finish(service, last_of(service)["id"])
-    if words[:2] == ["enqueue", "last"]:  # into a search that goes on
-        last = last_of(service)
-        more = {"seconds": last["budget"]["seconds"] + 600}
-        service.http.post(f"/v1/searches/{last['id']}:extend", json=more).raise_for_status()
+    if words[:2] == ["enqueue", "last"]:  # into a search that goes on, and makes no trial of it yet
+        last = f"/v1/searches/{last_of(service)['id']}"
+        more = {"seconds": service.http.get(last).json()["budget"]["seconds"] + 600}
+        service.http.post(f"{last}:extend", json=more).raise_for_status()
+        service.http.post(f"{last}:pause").raise_for_status()
     if words[:2] == ["worker", "drain"]:
         words[2] = service.http.get("/v1/workers").json()["items"][0]["name"]
     known = {"NETMORPH_URL": service.url, "NETMORPH_KEY": ADMIN_KEY}

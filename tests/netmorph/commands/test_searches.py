@@ -122,7 +122,9 @@ def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, sear
     assert "no worker found for 'gpu'" in refused(netmorph("worker", "drain", "gpu", *options))
 
 
-def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> None:
+def test_a_search_is_tagged_and_a_network_enqueued(
+    ask, netmorph, service, search, tmp_path
+) -> None:
     edited = ask("edit", search["id"], "--tag", "b", "--tag", "a", "--untag", "b", "--note", "hm")
     assert (edited["tags"], edited["note"]) == (["a"], "hm")
     assert [item["id"] for item in ask("ls", "--tag", "a")] == [search["id"]]
@@ -149,6 +151,10 @@ def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> Non
     assert [one["name"] for one in ask("dequeue", search["id"])] == ["mine"]
     assert ask("dequeue", search["id"], "mine") == {"withdrawn": queued["network_id"]}
     assert ask("dequeue", search["id"]) == []
+    gone = netmorph("dequeue", search["id"], "mine", "--data-dir", service.directory)
+    assert "waiting: none; one that has become a trial ends by: netmorph trial stop" in refused(
+        gone
+    )
 
 
 def test_what_happened_to_a_search_is_printed(ask, netmorph, service, search) -> None:
