@@ -46,7 +46,7 @@ SMALL_STEP = 4e8
 IMAGE_AXES = 3  # of one example: channels, height, width
 _CLEARLY = 0.9  # of another choice's time: a smaller share is no noise
 _HOPELESS = 1.5  # times the least time: a choice that took this long is not timed again
-_LEAST_TURNS, _TIMED_SECONDS = 3, 0.03  # for all choices together
+_LEAST_TURNS, _TIMED_SECONDS = 4, 0.06  # for all choices together
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 Clock = Callable[[], float]
@@ -125,7 +125,7 @@ def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     """The fastest choice for networks of images (3), signals (2) and vectors (1): see `kind_of`.
 
     All have all threads; while it trains, `worker.trainer.training.threads` adapts them. Takes
-    about 0.2 s on a CPU. On a GPU nothing is timed.
+    about 0.3 s on a CPU. On a GPU nothing is timed.
     """
     if device.type != "cpu":
         return {
@@ -247,7 +247,7 @@ def _vector_network() -> Architecture:
 
 #: By the axes of one example, a network similar to the roots for such examples.
 PROBES: Mapping[int, Probe] = {
-    3: Probe(_image_network(), batch=16),
-    2: Probe(_signal_network(), batch=16),
+    3: Probe(_image_network(), batch=32),
+    2: Probe(_signal_network(), batch=32),
     1: Probe(_vector_network(), batch=64),
 }

@@ -86,13 +86,13 @@ def test_bfloat16_and_contiguous_images_are_chosen_where_they_are_clearly_faster
 
 def test_the_least_time_counts_and_the_first_one_does_not():
     warm_up, first, second = [0.001, 0.001], [0.020, 0.028], [0.025, 0.022]
-    clock = Ticks([*warm_up, *first, *second, 0.024, 0.028])
+    clock = Ticks([*warm_up, *first, *second, 0.024, 0.028, 0.021, 0.029])
     found = timed(SMALL, [FP32, BF16], clock)
     assert found == pytest.approx({FP32: 0.020, BF16: 0.022})
 
 
 def test_a_choice_that_is_much_slower_is_not_timed_again():
-    clock = Ticks([1.0, 1.0, 0.1, 0.9, 0.2, 0.3])  # warm-up, first turn, then the faster one alone
+    clock = Ticks([1.0, 1.0, 0.1, 0.9, 0.2, 0.3, 0.4])  # warm-up, first turn, then the faster one alone
     assert timed(SMALL, [FP32, BF16], clock) == pytest.approx({FP32: 0.1, BF16: 0.9})
 
 
