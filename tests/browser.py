@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+#: That an expectation is waited for at most: a busy machine takes seconds to draw a figure.
+_MILLISECONDS = 30_000
 
 
 @contextmanager
@@ -22,6 +25,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail("Chromium is required here (NETMORPH_REQUIRE_BROWSER=1) and not found")
         pytest.skip("Chromium is not installed")
     sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium's sandbox refuses root
+    expect.set_options(timeout=_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=[*sandbox, "--disable-dev-shm-usage"]

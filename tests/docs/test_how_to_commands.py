@@ -6,6 +6,7 @@ uploaded and understood, and its settings are checked.
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,21 @@ def prepare(page: Path, service: RunningService, folder: Path) -> None:
 
 def drain(service: RunningService, *, undo: bool = False) -> None:
     """Give the worker no more trials, or trials again."""
-    (worker,) = service.wait_until(lambda: service.http.get("/v1/workers").json()["items"])
+    worker = worker_of(service)
     action = "undrain" if undo else "drain"
-    service.http.post(f"/v1/workers/{worker['id']}:{action}").raise_for_status()
+    service.http.post(f"/v1/workers/{worker}:{action}").raise_for_status()
+
+
+def worker_of(service: RunningService) -> str:
+    """The id of the worker that runs: those of earlier tests are listed for a day."""
+    asked = datetime.now(UTC)
+
+    def heard_of() -> list[str]:
+        listed = service.http.get("/v1/workers").json()["items"]
+        return [one["id"] for one in listed if datetime.fromisoformat(one["seen_at"]) > asked]
+
+    (worker,) = service.wait_until(heard_of)
+    return worker
 
 
 def finish(service: RunningService, search_id: str) -> None:
@@ -190,7 +203,7 @@ def run_line(line: str, service: RunningService, folder: Path) -> None:
         service.http.post(f"{last}:extend", json=more).raise_for_status()
         service.http.post(f"{last}:pause").raise_for_status()
     if words[:2] == ["worker", "drain"]:
-        words[2] = service.http.get("/v1/workers").json()["items"][0]["name"]
+        words[2] = worker_of(service)
     known = {"NETMORPH_URL": service.url, "NETMORPH_KEY": ADMIN_KEY}
     if "--key" in words:  # as in the page, but for the service that is here
         words = words[: words.index("--url")]
