@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import io
 import tempfile
+import warnings
 import zipfile
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from netmorph import data_files, export, predictor, progress
-from netmorph.answers import Search
+from netmorph.answers import Dataset, Search
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
 from netmorph.errors import ClientError, RefusedRequest
@@ -45,6 +46,7 @@ _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _DEFAULT_TRIALS = 12
 _LEAST_LABEL = 0.5  # probability from which a label is predicted
 _KEY_ARRAYS = {"group": "groups", "time": "time"}  # of an npz file
+_CALLER = 5  # calls between a warning about the data and the line that calls `fit`
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
@@ -227,6 +229,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                 task = "multi-label" if self._has_labels else self._task
                 fields = {"task": task, **seed, **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
+            _warn_of(dataset)
+            with _refusals_are_value_errors(shape):
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
             archive = Path(folder) / "export.zip"
@@ -715,6 +719,13 @@ def _stored(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:
         return x.astype(np.uint8)
     return x.astype(np.float64) if x.dtype.kind in "iu" else x
+
+
+def _warn_of(dataset: Dataset) -> None:
+    """Warn of what may be wrong with the data, as the service found it."""
+    description = dataset["description"]
+    for text in () if description is None else description["warnings"]:
+        warnings.warn(f"the data: {text}", stacklevel=_CALLER)
 
 
 @contextlib.contextmanager

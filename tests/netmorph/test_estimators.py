@@ -188,6 +188,15 @@ def test_several_labels_of_rows_are_learned_by_the_metric_that_is_chosen(data_di
     assert "log-loss" not in model.search_["final"]["test_measures"]
 
 
+def test_what_may_be_wrong_with_the_data_is_a_warning_at_the_line_of_fit(data_dir, digits) -> None:
+    y = digits.target[:300] + digits.images[:300].mean(axis=(1, 2))
+    y[7] = 1e12
+    with pytest.warns(UserWarning, match="target 'y' has 1e") as found:
+        ImageRegressor(data_dir=data_dir, **TINY).fit(digits.images[:300], y)
+
+    assert found[0].filename == __file__
+
+
 def test_a_metric_of_which_less_is_better_is_shown_as_it_is(data_dir, digits) -> None:
     model = ImageClassifier(data_dir=data_dir, metric="log-loss", **TINY)
 

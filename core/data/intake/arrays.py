@@ -32,10 +32,9 @@ def understand_arrays(
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     found = {split: part.y for split, part in raw.parts.items()}
     labels = understand_labels(
-        found, options.task or raw.task, raw.class_names, merge=options.merge_labels
-    )
-    if labels.target_names and raw.target_names:
-        labels = replace(labels, target_names=raw.target_names)
+        found, options.task or raw.task, raw.class_names, raw.target_names,
+        merge=options.merge_labels,
+    )  # fmt: skip
     check_lengths(examples, labels.numbers)
     keys = raw.keys or _keys_in(raw.parts)
     division = divided(labels.numbers, labels.class_names, keys, options.split_seed)

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from core.data.label_sets import label_sets_of
 from core.data.labels import classes_of, merged
+from core.data.tables.far_values import about_far_targets
 from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
 from core.errors import InvalidDataset
 
@@ -42,11 +44,13 @@ def understand_labels(
     found: Mapping[str, NDArray[Any]],
     task: str | None,
     class_names: tuple[str, ...] | None = None,
+    target_names: tuple[str, ...] = (),
     *,
     merge: bool = False,
 ) -> Labels:
     """The labels as targets where they are such, else as classes; class names mean classes.
 
+    `target_names` name the targets, if the labels are such; without any they are y, or y0, y1, ….
     With `merge`, texts that differ only in capital letters or blanks are one label.
     """
     if (sets := label_sets_of(found, task, class_names, merge=merge)) is not None:
@@ -59,7 +63,9 @@ def understand_labels(
     if task is None and class_names is not None:
         task = CLASSIFICATION
     if (targets := targets_of(found, task)) is not None:
-        return Labels(targets.values, target_names=targets.names, reason=targets.reason)
+        names = target_names or targets.names
+        warnings = about_far_targets(names, np.concatenate([*targets.values.values()]))
+        return Labels(targets.values, target_names=names, reason=targets.reason, warnings=warnings)
     classes = classes_of(found, class_names)
     warnings = classes.warnings
     if task is None and may_be_targets(found["train"]):

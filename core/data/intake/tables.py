@@ -43,8 +43,9 @@ def _rows_of(table: Table, target: Target, options: ReadOptions) -> _Rows:
     parts = table.parts_of(rows)
     _check_parts(parts, columns)
     values = {part: target.labels.values[indices] for part, indices in parts.items()}
-    labels = understand_labels(values, target.task, target.class_names, merge=options.merge_labels)
-    labels = replace(labels, target_names=columns if labels.target_names else ())
+    labels = understand_labels(
+        values, target.task, target.class_names, columns, merge=options.merge_labels
+    )
     keys = split_column(table, columns, rows, parts, options.group, options.time)
     division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
     return _Rows(parts, labels, keys, division)

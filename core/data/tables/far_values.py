@@ -1,8 +1,10 @@
-"""Values of a column that lie far from all others: codes of missing values, sums, mistakes.
+"""Values of a column or target far from all others: codes of missing values, sums, mistakes.
 
 Notation
-    n   rows
+    n   rows, or examples
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,20 @@ _CODES = (99.0, 999.0, 9999.0, 99999.0)  # that people write for a missing value
 
 
 def about_far_values(name: str, values: NDArray[np.float64]) -> str:
-    """A warning about the least or largest of the values (n,), NaN where there is none; or ""."""
+    """A warning about the least or largest value of a column (n,), NaN where it has none; or ""."""
+    return _about(values, f"column {shown(name)}", "row", "empty these cells or remove the rows")
+
+
+def about_far_targets(names: Sequence[str], values: NDArray[np.float64]) -> tuple[str, ...]:
+    """Warnings about the least or largest values of targets (n, targets) with these names."""
+    found = (
+        _about(one, f"target {shown(name)}", "example", "remove these examples")
+        for name, one in zip(names, values.T, strict=True)
+    )
+    return tuple(filter(None, found))
+
+
+def _about(values: NDArray[np.float64], what: str, one: str, remedy: str) -> str:
     present = values[~np.isnan(values)]
     if len(present) < _FEWEST:
         return ""
@@ -27,14 +42,10 @@ def about_far_values(name: str, values: NDArray[np.float64]) -> str:
         low, high = float(others.min()), float(others.max())
         gap = min(abs(extreme / 2 - low / 2), abs(extreme / 2 - high / 2))
         if gap > (high / 2 - low / 2) * (1 if abs(extreme) in _CODES else _FAR) and low < high:
-            return _warning(name, extreme, len(present) - len(others), low, high)
+            count = len(present) - len(others)
+            return (
+                f"{what} has {extreme:.6g} in {count:,} {one}{'s' * (count > 1)}, far from its "
+                f"other values ({range_in_words(low, high)}): where it means that there is no "
+                f"value, or is a sum or a mistake, {remedy}"
+            )
     return ""
-
-
-def _warning(name: str, value: float, rows: int, low: float, high: float) -> str:
-    count = "1 row" if rows == 1 else f"{rows:,} rows"
-    return (
-        f"column {shown(name)} has {value:.6g} in {count}, far from its other values "
-        f"({range_in_words(low, high)}): where it means that there is no value, or is a sum or a "
-        "mistake, empty these cells or remove the rows"
-    )

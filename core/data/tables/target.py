@@ -14,7 +14,6 @@ from core.data.nested_lists import is_list
 from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import why_no_numbers
-from core.data.tables.far_values import about_far_values
 from core.data.tables.table import Column, Numbers, Rows, Table
 from core.data.targets import CLASSES, CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.data.written_lists import written
@@ -118,7 +117,7 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
     if _is_predicted(typed, name, task):
         rows, warning = _labelled(typed, name)
         values = typed.values[rows]
-        warnings = (typed.warning, warning, about_far_values(name, values))
+        warnings = (typed.warning, warning)
     else:
         column = column_of(cells, name, as_texts=True)
         rows, warning = _labelled(column, name)
@@ -126,7 +125,7 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
             warning += _UNLABELLED if task == MULTI_LABEL else _marks(cells)
         if task != MULTI_LABEL:  # whose texts may list numbers: "1,2"
             _check_repeated(column, typed, rows, name)
-        values, warnings = _class_labels(column, typed, rows, name), ("", warning, "")
+        values, warnings = _class_labels(column, typed, rows, name), ("", warning)
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
 
 

@@ -1,6 +1,7 @@
 """Files as people have them: codes with zeros, codes of missing values, names of Windows."""
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -68,8 +69,46 @@ def test_codes_of_missing_values_and_sums_are_warned_of() -> None:
     prices = np.append(VALUES[:-1] + 20, (VALUES[:-1] + 20).sum() * 10)
     found = read(csv("a,y", KINDS, prices))
     assert any(
-        "column 'y' has" in one and "in 1 row, far" in one for one in found.description.warnings
+        "target 'y' has" in one and "in 1 example, far" in one for one in found.description.warnings
     )
+
+
+def about_far(found: Intake) -> list[str]:
+    return [one for one in found.description.warnings if "far from" in one]
+
+
+@pytest.mark.parametrize("wrong", [1e12, -999.0])
+def test_targets_far_from_the_others_are_warned_of_in_every_format(wrong: float) -> None:
+    y, whole = VALUES.copy(), np.arange(N) * 7 + 3
+    y[[4, 40]] = whole[[4, 40]] = wrong
+    x = np.stack([VALUES, VALUES[::-1]], axis=1)
+    lines = [json.dumps({"x": [a, a, a], "y": b}) for a, b in zip(VALUES, y, strict=True)]
+
+    found = [
+        about_far(read(npz(x=x, y=y))),
+        about_far(read(npz(x=x[:, :, None], y=whole, layout="NCL"), task="regression")),
+        about_far(read(npz(x=[f"text {k}" for k in KINDS], y=y))),
+        about_far(read(csv("a,y", VALUES, whole))),  # whole numbers that hardly repeat
+        about_far(read("\n".join(lines).encode(), layout="NL")),
+    ]
+
+    for warnings in found:
+        (warning,) = warnings
+        assert warning.startswith(f"target 'y' has {wrong:.6g} in 2 examples, far from its other")
+        assert warning.endswith("remove these examples")
+
+
+def test_each_of_several_targets_is_looked_at_in_all_splits() -> None:
+    y = np.stack([VALUES, VALUES], axis=1)
+    y_test = y[:20].copy()
+    y_test[3, 1] = -999
+    x = np.stack([VALUES, VALUES[::-1]], axis=1)
+
+    (warning,) = about_far(read(npz(x=x, y=y, x_test=x[:20] + 1, y_test=y_test)))
+    assert warning.startswith("target 'y1' has -999 in 1 example")
+    y[3, 1] = -999
+    (warning,) = about_far(read(csv("a,b,c", *y.T, VALUES), target="a,b"))
+    assert warning.startswith("target 'b' has -999")
 
 
 @pytest.mark.parametrize(
