@@ -59,6 +59,7 @@ class Options:
     target: str | None = None  # the column of a table that holds the labels
     text: str | None = None  # the column of a table that holds texts
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
+    leave_out: tuple[str, ...] = ()  # columns of a table that are not learned from
     #: What the labels are for: "image-classification", "multi-label" or "regression".
     task: str | None = None
     group: str | None = None  # the column of a table whose groups all splits keep apart
@@ -73,7 +74,8 @@ class Options:
         names = ("layout", "image_side", "target", "text", "task", "group", "time", "split_seed")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         given |= {"merge_labels": ["true"]} if self.merge_labels else {}
-        return given | ({"category": [*self.categories]} if self.categories else {})
+        lists = {"category": [*self.categories], "leave_out": [*self.leave_out]}
+        return given | {name: values for name, values in lists.items() if values}
 
 
 def path_in(text: str) -> Path | None:

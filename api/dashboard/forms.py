@@ -40,6 +40,7 @@ _OF_FIELD = {
     "for the target": "target",
     "with texts": "text",
     "to take as categories": "category",
+    "to leave out": "leave_out",
     "for the groups": "group",
     "for the times": "time",
     "for the task": "task",
@@ -98,6 +99,7 @@ def _entered(
     target: ColumnNames = "",
     text: Text = "",
     category: ColumnNames = "",
+    leave_out: ColumnNames = "",
     task: Text = "",
     group: Text = "",
     time: Text = "",
@@ -112,6 +114,7 @@ def _entered(
         "target": target,
         "text": text,
         "category": category,
+        "leave_out": leave_out,
         "task": task,
         "group": group,
         "time": time,
@@ -138,8 +141,10 @@ def upload(
     maker = request.app.state.sessions
     try:
         checked = _Upload.model_validate(fields)
-        categories = tuple(one.strip() for one in fields["category"].split(",") if one.strip())
-        options = ReadOptions(**checked.model_dump(exclude={"name"}), categories=categories)
+        options = ReadOptions(
+            **checked.model_dump(exclude={"name"}), categories=_listed(fields["category"]),
+            leave_out=_listed(fields["leave_out"]),
+        )  # fmt: skip
         limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
         carry_out = partial(
             import_file, maker, storage, visitor.caller, checked.name,
@@ -159,6 +164,11 @@ def upload(
             request, visitor, session, values=fields, errors=errors,
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
         )  # fmt: skip
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The names that a field lists, separated by commas."""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
 def _begin(

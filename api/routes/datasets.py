@@ -57,6 +57,7 @@ _TARGET = (
 )
 _TEXT = "of a table: name of a column of texts, which is then the only one to learn from"
 _CATEGORY = "of a table: name of a column whose numbers are categories; may be repeated"
+_LEAVE_OUT = "of a table: name of a column that is not learned from; may be repeated"
 _TASK = (
     "what the labels are for: `image-classification` (of images, signals, texts, vectors and "
     "rows), `multi-label` or `regression`; without it, labels with fractions, and whole ones that "
@@ -91,6 +92,9 @@ def upload_dataset(
     target: Annotated[str, Form(max_length=4096, description=_TARGET)] = "",
     text: Annotated[ColumnName, Form(description=_TEXT)] = "",
     category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS, description=_CATEGORY)] = [],  # noqa: B006
+    leave_out: Annotated[
+        list[ColumnName], Form(max_length=MAX_COLUMNS, description=_LEAVE_OUT)
+    ] = [],  # noqa: B006
     task: Annotated[str, Form(max_length=64, description=_TASK)] = "",
     group: Annotated[ColumnName, Form(description=_GROUP)] = "",
     time: Annotated[ColumnName, Form(description=_TIME)] = "",
@@ -114,6 +118,7 @@ def upload_dataset(
         target=target or None,
         text=text or None,
         categories=tuple(category),
+        leave_out=tuple(leave_out),
         task=task or None,
         group=group or None,
         time=time or None,

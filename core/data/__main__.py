@@ -1,8 +1,8 @@
 """Describe a data set without storing it: `python -m core.data FILE`.
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
-are `--layout L`, `--image-side N`, `--target C`, `--text C`, `--category C`, `--task T`,
-`--group C`, `--time C`, `--split-seed N` and `--merge-labels true`.
+are `--layout L`, `--image-side N`, `--target C`, `--text C`, `--category C`,
+`--leave-out C`, `--task T`, `--group C`, `--time C`, `--split-seed N` and `--merge-labels true`.
 """
 
 import argparse
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--target")
     parser.add_argument("--text")
     parser.add_argument("--category", action="append", default=[])
+    parser.add_argument("--leave-out", action="append", default=[])
     parser.add_argument("--task")
     parser.add_argument("--group")
     parser.add_argument("--time")
@@ -37,6 +38,7 @@ def main() -> int:
         target=given.target,
         text=given.text,
         categories=tuple(given.category),
+        leave_out=tuple(given.leave_out),
         task=given.task,
         group=given.group,
         time=given.time,

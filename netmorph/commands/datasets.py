@@ -64,6 +64,14 @@ CategoryOption = Annotated[
         help="A column of a table whose numbers are categories, such as codes; may be repeated.",
     ),
 ]
+LeaveOutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column of a table that is not learned from, such as an identifier; may be "
+        "repeated.",
+    ),
+]
 
 
 DatasetArgument = Annotated[
@@ -172,11 +180,13 @@ def options_of(
     task: Task | None,
     splits: Splits,
     *,
+    leave_out: list[str] | None,
     merge_labels: bool,
 ) -> Options:
     """What the options of a command say about files."""
     return Options(
-        layout, image_side, target, text, tuple(category or ()), task and task.kind,
+        layout, image_side, target, text, tuple(category or ()), task=task and task.kind,
+        leave_out=tuple(leave_out or ()),
         group=splits.group, time=splits.time, split_seed=splits.seed,
         merge_labels=merge_labels, validation=splits.validation, test=splits.test,
     )  # fmt: skip
@@ -198,6 +208,7 @@ def add(
     target: TargetOption = None,
     text: TextOption = None,
     category: CategoryOption = None,
+    leave_out: LeaveOutOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
@@ -217,7 +228,15 @@ def add(
         )
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     options = options_of(
-        layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+        layout,
+        image_side,
+        target,
+        text,
+        category,
+        task,
+        splits,
+        leave_out=leave_out,
+        merge_labels=merge_labels,
     )
     with connect(service) as client:
         item = upload(client, path, options, messages(quiet=as_json), name)
@@ -245,6 +264,7 @@ def describe(
     target: TargetOption = None,
     text: TextOption = None,
     category: CategoryOption = None,
+    leave_out: LeaveOutOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
@@ -264,7 +284,15 @@ def describe(
     if path is not None:
         splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
         options = options_of(
-            layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+            layout,
+            image_side,
+            target,
+            text,
+            category,
+            task,
+            splits,
+            leave_out=leave_out,
+            merge_labels=merge_labels,
         )
         with steps.shown(messages(quiet=as_json)) as step:
             answer = uploads.describe(path, options, step.say)

@@ -30,6 +30,7 @@ from netmorph.commands.datasets import (
     GroupOption,
     ImageSideOption,
     LayoutOption,
+    LeaveOutOption,
     MergeLabelsOption,
     Splits,
     SplitSeedOption,
@@ -167,6 +168,7 @@ def search(
     target: TargetOption = None,
     text: TextOption = None,
     category: CategoryOption = None,
+    leave_out: LeaveOutOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
@@ -262,7 +264,15 @@ def search(
         dataset=dataset,
         upload=uploads.path_in(dataset),
         options=options_of(
-            layout, image_side, target, text, category, task, splits, merge_labels=merge_labels
+            layout,
+            image_side,
+            target,
+            text,
+            category,
+            task,
+            splits,
+            leave_out=leave_out,
+            merge_labels=merge_labels,
         ),
         body=_given(body),
         folder=export_to,
@@ -379,9 +389,9 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
         options = request.options
         if options.fields().keys() - {"task", "split_seed"} or options.validation or options.test:
             raise ClientError(
-                "--target, --text, --category, --layout, --image-side, --merge-labels, "
-                "--validation, --test, --group and --time are for files and folders; "
-                f"{request.dataset!r} is stored already: leave them out"
+                "--target, --text, --category, --leave-out, --layout, --image-side, "
+                "--merge-labels, --validation, --test, --group and --time are for files and "
+                f"folders; {request.dataset!r} is stored already: leave them out"
             )
         return _stored(client, request.dataset)
     if request.dataset in client.intake()["builtins"]:

@@ -22,6 +22,7 @@ class ReadOptions:
     target: str | None = None  # the column of a table that holds the labels
     text: str | None = None  # the column of a table that holds texts, the only one that is read
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
+    leave_out: tuple[str, ...] = ()  # columns of a table that are not learned from
     task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
     #: The column of a table whose groups all splits keep apart; or `file_groups.FILE_PREFIX`.
     group: str | None = None

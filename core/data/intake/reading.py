@@ -107,10 +107,12 @@ def _check_options(kind: str, options: ReadOptions) -> None:
     """Raise InvalidDataset for options that are for files of another format."""
     _check_split_options(options, kind)
     has_columns = kind in TABLES or (
-        kind == IMAGES_WITH_TABLE and not (options.text or options.categories)
+        kind == IMAGES_WITH_TABLE and not (options.text or options.categories or options.leave_out)
     )
-    if not has_columns and (options.target or options.text or options.categories):
+    given = (options.target, options.text, options.categories, options.leave_out)
+    if not has_columns and any(given):
         raise InvalidDataset(
-            "a target column, a text column and categories are for tables (CSV, TSV, Parquet, JSON "
-            f"Lines), and the file is {FORMATS[kind].description}: leave them out"
+            "a target column, a text column, categories and columns to leave out are for tables "
+            f"(CSV, TSV, Parquet, JSON Lines), and the file is {FORMATS[kind].description}: leave "
+            "them out"
         )

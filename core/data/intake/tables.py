@@ -55,16 +55,18 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
     """What the columns of a table mean, as far as they are not given."""
     table = in_parts(table, _named(options))
     target = target_in(table, options.target, options.task)
+    _check_left_out(table, target, options)
     given = target.labels
-    if lists := [name for name in list_columns(table) if name not in target.columns]:
+    taken = {*target.columns, *options.leave_out}
+    if lists := [name for name in list_columns(table) if name not in taken]:
         return _understand_lists(kind, table, target, lists, limits, options)
     with regression_suggested(given.values, target.task):
         rows = _rows_of(table, target, options)
         labels, division = rows.labels, rows.division
         found = encoded(
             table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
-            categories=options.categories, most_bytes=limits.tables, keys=rows.keys,
-            labels=given.values,
+            categories=options.categories, leave_out=options.leave_out,
+            most_bytes=limits.tables, keys=rows.keys, labels=given.values,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         views, dtype = prepared({"train": found.x}, axes)
@@ -99,7 +101,8 @@ def _understand_lists(
     if len(lists) > 1:
         raise InvalidDataset(
             f"found {len(lists)} columns of lists ({listed(lists)}); expected one, the examples: "
-            "remove the others, or join signals as the channels of one column"
+            "leave the others out by --leave-out COLUMN (leave_out in REST), or join signals as "
+            "the channels of one column"
         )
     (name,), given = lists, target.labels
     x = array_of(table.columns[name].take(given.rows), name, options.layout, limits.bytes)
@@ -130,6 +133,7 @@ def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Int
         )
     table = in_parts(table, _named(options))
     target = target_in(table, options.target, options.task)
+    _check_left_out(table, target, options)
     texts = np.array(texts_of(table, options.text, target.columns), object)
     given = target.labels
     with regression_suggested(given.values, target.task):
@@ -147,7 +151,23 @@ def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Int
 def _named(options: ReadOptions) -> set[str | None]:
     """The columns that a person has given a use."""
     targets = [name.strip() for name in (options.target or "").split(",")]
-    return {options.target, *targets, options.text, options.group, options.time}
+    others = (options.text, options.group, options.time)
+    return {options.target, *targets, *others, *options.leave_out}
+
+
+def _check_left_out(table: Table, target: Target, options: ReadOptions) -> None:
+    """Raise InvalidDataset for a column to leave out that there is not, or that has a use."""
+    if unknown := sorted(set(options.leave_out) - table.columns.keys()):
+        raise InvalidDataset(
+            f"found no column {listed(unknown)} to leave out; the table has "
+            f"{listed([*table.columns])}"
+        )
+    used = {*target.columns, *options.categories, options.text, options.group, options.time}
+    if both := sorted(set(options.leave_out) & used):
+        raise InvalidDataset(
+            f"found {listed(both)} to leave out, which is the target, a category, the text, group "
+            "or time column as well; expected one of both"
+        )
 
 
 def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:

@@ -46,8 +46,8 @@ def warning_about(names: Sequence[str], *, are_numbers: bool) -> str:
         else f"each class has one value of its own in {columns}"
     )
     return (
-        f"{found}: if it is not known before the label, remove it, since the test result will be "
-        "too good"
+        f"{found}: if it is not known before the label, leave it out by --leave-out COLUMN "
+        "(leave_out in REST), since the test result will be too good"
     )
 
 

@@ -1,6 +1,6 @@
 """From the columns of a table to the features of vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
 from core.data.tables.far_values import about_far_values
 from core.data.tables.label_copies import copies_label, warning_about
+from core.data.tables.row_numbers import about_row_numbers
 from core.data.tables.shared_labels import SharedLabels, shared_labels, warnings_about
 from core.data.tables.table import Column, Numbers, Rows, Table
 from core.errors import InvalidDataset
@@ -34,16 +35,17 @@ class Encoded:
 
 def encoded(
     table: Table, targets: tuple[str, ...], rows: Rows, training: Rows, *,
-    categories: tuple[str, ...] = (), most_bytes: int, keys: SplitKeys | None = None,
-    labels: NDArray[np.generic] | None = None,
+    categories: tuple[str, ...] = (), leave_out: Collection[str] = (), most_bytes: int,
+    keys: SplitKeys | None = None, labels: NDArray[np.generic] | None = None,
 ) -> Encoded:  # fmt: skip
     """The features of `rows`; the rules are learned from `training`, some of these rows.
 
     With the `labels` of `rows` and without keys, a column of which all rows with one value have
     the same label is warned about.
 
-    The columns in `categories` are categories whatever they look like; the one with the groups or
-    times of `keys` is left out. Raises InvalidDataset where there are too many features, or none.
+    The columns in `categories` are categories whatever they look like; those in `leave_out`, and
+    the one with the groups or times of `keys`, are not learned from. Raises InvalidDataset where
+    there are too many features, or none.
     """
     _check_categories(table, targets, categories)
     learned: list[Learned] = []
@@ -57,9 +59,13 @@ def encoded(
         if keys is not None and name == keys.column:
             learned.append(Learned(name, None, f"its {keys.in_words(keys.total)} divide the rows"))
             continue
+        if name in leave_out:
+            learned.append(Learned(name, None, "as requested"))
+            continue
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
         interruption.check()  # each step over a long column takes a while
-        learned.append(learn(name, column.take(training)))
+        trained = column.take(training)
+        learned.append(learn(name, trained))
         spec, chosen = learned[-1].spec, column.take(rows)
         suspects.add(name, chosen, is_learned_from=spec is not None)
         if spec is not None:
@@ -69,7 +75,8 @@ def encoded(
             _check_size(blocks, most_bytes)
             warnings += [column.warning] if column.warning else []
             if spec.kind == "number" and isinstance(chosen, Numbers):
-                warnings += filter(None, [about_far_values(name, chosen.values)])
+                doubts = (about_far_values(name, chosen.values), about_row_numbers(name, trained))
+                warnings += filter(None, doubts)
     if not blocks:
         raise _nothing_is_left(learned)
     columns = tuple(one.spec for one in learned if one.spec is not None)
@@ -136,5 +143,6 @@ def _check_size(blocks: list[NDArray[np.float64]], most_bytes: int) -> None:
         raise InvalidDataset(
             f"the columns become {features:,} features or more, {size:,} bytes in "
             f"{len(blocks[0]):,} rows; expected at most {MAX_FEATURES:,} features and "
-            f"{most_bytes // 2:,} bytes: leave out columns or rows"
+            f"{most_bytes // 2:,} bytes: leave out rows, or columns by "
+            "--leave-out COLUMN (leave_out in REST)"
         )

@@ -227,6 +227,13 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     assert 'value="row, &lt;b&gt;"' in refused.text
     codes = visitor.http.get(upload(name="codes", category=" code ,").headers["location"]).text
     assert '<td class="lead">code</td><td data-label="Taken as">category</td>' in codes
+    refused = upload(name="fewer", leave_out="row, <b>")
+    assert 'id="leave_out-error"' in refused.text
+    assert 'value="row, &lt;b&gt;"' in refused.text
+    fewer = visitor.http.get(upload(name="fewer", leave_out="code ,row").headers["location"]).text
+    for one in ("code", "row"):
+        assert f'<td class="lead">{one}</td><td data-label="Taken as">left out</td>' in fewer
+    assert fewer.count("as requested") == 2
     many = ",".join(f"label{k}" for k in range(60))  # more than the 200 characters of other fields
     refused = upload(name="many", target=many)
     assert (refused.status_code, f'value="{many}"' in refused.text) == (422, True)

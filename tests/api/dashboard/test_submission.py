@@ -22,8 +22,8 @@ from tests.waiting import wait_for
 #: Options of the command that are no settings of a search on stored data: where each belongs.
 ELSEWHERE = {
     "the page of data sets": {
-        "--target", "--text", "--category", "--layout", "--image-side", "--task", "--group",
-        "--time", "--merge-labels",
+        "--target", "--text", "--category", "--leave-out", "--layout", "--image-side", "--task",
+        "--group", "--time", "--merge-labels",
     },
     "the upload, which has the files in one archive": {"--validation", "--test"},
     "the conversion of an ONNX file, before its network is uploaded": {

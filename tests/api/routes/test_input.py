@@ -267,7 +267,10 @@ def test_a_name_that_cannot_be_shown_is_refused(person):
         ({"layout": "N\0"}, ["layout is"]),
         ({"image_side": "0"}, ["image_side", "greater"]),
         ({"image_side": "big"}, ["image_side", "integer"]),
-        ({"target": "y"}, ["a target column, a text column and categories are for tables"]),
+        (
+            {"target": "y"},
+            ["a target column, a text column, categories and columns to leave out are"],
+        ),
         ({"target": "y" * 4097}, ["target", "4096"]),
         ({"merge_labels": "perhaps"}, ["merge_labels", "boolean"]),
         ({"merge_labels": "true"}, ["labels are int64", "expected texts for --merge-labels"]),
@@ -282,20 +285,24 @@ def test_impossible_options_of_an_upload_are_refused(person, field, words):
 
 def test_a_table_is_uploaded_with_its_target_and_its_categories(person):
     client = person().http
-    rows = "".join(f"{k},{k * 7 % 31},{k % 3},{k % 2}\n" for k in range(60))
+    rows = "".join(f"{k},{k * 7 % 31},{k % 3},{k % 2},{k % 9}\n" for k in range(60))
     form = {"name": "mine", "target": "churned", "category": ["plan", "churns"]}
+    form["leave_out"] = ["shoes", "height"]
 
     def upload():
-        files = {"file": ("d", f"age,calls,plan,churned\n{rows}".encode())}
+        files = {"file": ("d", f"age,calls,plan,churned,shoes\n{rows}".encode())}
         return client.post("/v1/datasets", data=form, files=files)
 
+    refused(upload(), 422, "no column 'height' to leave out", "'age', 'calls', 'plan'")
+    form["leave_out"] = ["shoes"]
     refused(upload(), 422, "no column 'churns'", "'age', 'calls', 'plan'")
     form["category"] = ["plan"]
     made = upload().json()
     assert (made["input_shape"], made["class_names"]) == ([4], ["0", "1"])
     kinds = {one["name"]: one["taken_as"] for one in made["description"]["columns"]}
     assert kinds == {
-        "churned": "target", "age": "left out", "calls": "number", "plan": "category"
+        "churned": "target", "age": "left out", "calls": "number", "plan": "category",
+        "shoes": "left out",
     }  # fmt: skip
 
 
@@ -318,7 +325,7 @@ def test_images_are_uploaded_with_a_table_of_their_labels(person):
     assert made["description"]["splits"][1]["groups"] == 1
     assert upload(target="weight").json()["target_names"] == ["weight"]
     refused(upload(target="height"), 422, "no column 'height'", "'label', 'owner', 'weight'")
-    refused(upload(text="owner"), 422, "a text column and categories are for tables")
+    refused(upload(text="owner"), 422, "a text column, categories and columns to leave out are")
 
 
 def test_the_rules_of_uploads_are_there_before_an_upload(person):

@@ -167,7 +167,7 @@ def test_a_layout_is_for_arrays(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_a_target_column_is_for_tables(kind: str) -> None:
-    with pytest.raises(InvalidDataset, match="a target column, a text column and categories are"):
+    with pytest.raises(InvalidDataset, match="a target column, a text column, categories and"):
         intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(target="y"))
 
 

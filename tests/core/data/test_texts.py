@@ -142,7 +142,7 @@ def test_frequent_words_become_pieces_and_the_vocabulary_keeps_to_its_bound() ->
     [
         (as_csv(), {"text": "body"}, "found no column 'body' with texts; expected one beside"),
         (as_csv(), {"text": "label"}, "found no column 'label' with texts"),
-        (as_npz(), {"text": "text"}, "a target column, a text column and categories are for"),
+        (as_npz(), {"text": "text"}, "a target column, a text column, categories and columns to"),
         (as_npz(), {"layout": "NF"}, "the layout 'NF' is for numbers, and the examples are texts"),
         (as_csv(["…"] * 40), {"text": "text"}, None),
         (as_csv([""] * 40), {"text": "text"}, "hold no letters that occur three times"),

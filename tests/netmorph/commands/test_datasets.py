@@ -36,6 +36,11 @@ def test_a_table_is_described_column_by_column(ask, netmorph, service, tmp_path:
         "column     'region': category, 5 features; 5 categories",
     ]
     assert "Give --target COLUMN" in refused(netmorph("dataset", "describe", path))
+    fewer = ("--leave-out", "age", "--leave-out", "plan")
+    left = netmorph("dataset", "describe", path, "--target", "churned", *fewer).stdout
+    assert "column     'age': left out; as requested" in left
+    assert "column     'plan': left out; as requested" in left
+    assert ask("dataset", "add", path, "--target", "churned", *fewer)["input_shape"] == [1]
     made = ask("dataset", "add", path, "--target", "churned", "--category", "region")
     assert (made["input_shape"], made["class_names"]) == ([9], ["no", "yes"])
     assert ask("dataset", "describe", "customers")["description"] == made["description"]
