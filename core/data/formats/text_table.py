@@ -125,6 +125,8 @@ def _unreadable(dialect: Dialect, bad: list[csv.InvalidRow], error: pa.ArrowInva
         row = bad[0]
         if '"' in row.text and "\n" in row.text.strip():
             reason = "a double quote in it may never be closed"
+        elif row.actual_columns == 1:
+            reason = "if it is a title, a note or an empty row, remove it"
         elif re.search(rf'{re.escape(dialect.separator)} +"', row.text):
             reason = "a blank stands before a double quote, which opens a cell only at its start"
         else:

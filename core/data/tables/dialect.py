@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from core.data.tables.cells import BLANKS, NUMBER, shown
 from core.data.tables.table import MAX_COLUMNS
+from core.data.tables.title_lines import Record, about_title
 from core.errors import InvalidDataset
 
 START = 2**20  # bytes by which the separator is recognised
@@ -54,7 +55,7 @@ def dialect_of(open_file: Open) -> Dialect:
         start = stream.read(START)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start).removeprefix("\ufeff")
     text, given = _without_separator_row(text)
-    separator, header = _separator(text, given or _SEPARATORS)
+    separator, header = _separator(text, given or _SEPARATORS, 2 if given else 1)
     return Dialect(encoding, separator, names_of(header), bool(given))
 
 
@@ -113,9 +114,15 @@ def _without_separator_row(text: str) -> tuple[str, str]:
     return (text, "") if found is None else (text[found.end() :], found[1])
 
 
-def _separator(text: str, separators: Iterable[str]) -> tuple[str, Sequence[str]]:
-    """(the separator, one of these, the cells of the first row)"""
-    found = {separator: _records(text, separator) for separator in separators}
+def _separator(text: str, separators: Iterable[str], first_line: int) -> tuple[str, Sequence[str]]:
+    """(the separator, one of these, the cells of the first row)
+
+    Raises InvalidDataset where there are titles above it, or no columns.
+    """
+    lines = {separator: _records(text, separator, first_line) for separator in separators}
+    found = {separator: [one.cells for one in lines[separator]] for separator in lines}
+    if title := about_title([*lines.values()]):
+        raise InvalidDataset(title)
     best = max(found, key=lambda separator: _fit(found[separator]))
     records = found[best]
     if not records:
@@ -131,12 +138,15 @@ def _separator(text: str, separators: Iterable[str]) -> tuple[str, Sequence[str]
     return best, records[0]
 
 
-def _records(text: str, separator: str) -> list[list[str]]:
+def _records(text: str, separator: str, first_line: int) -> list[Record]:
     """The first rows of a text; blank lines are left out."""
-    found: list[list[str]] = []
+    found: list[Record] = []
+    line = first_line
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        for record in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
-            found += [record] if record else []
+        for cells in reader:
+            found += [Record(line, cells)] if cells else []
+            line = first_line + reader.line_num
             if len(found) == _RECORDS:
                 break
     except csv.Error:
@@ -144,7 +154,7 @@ def _records(text: str, separator: str) -> list[list[str]]:
     return found
 
 
-def _fit(records: list[list[str]]) -> tuple[bool, int]:
+def _fit(records: Sequence[Sequence[str]]) -> tuple[bool, int]:
     """How well a separator fits: whether all rows have several columns, and how many."""
     if not records:
         return False, 0
