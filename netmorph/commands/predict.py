@@ -12,7 +12,10 @@ def predict(
     folder: Annotated[Path, typer.Argument(help="The folder of an export.")],
     examples: Annotated[
         list[Path],
-        typer.Argument(help=".npy or .npz files, pictures, folders of pictures."),
+        typer.Argument(
+            help=".npy or .npz files, tables, pictures, folders of pictures; - is the "
+            "standard input."
+        ),
     ],
     array: Annotated[
         str | None, typer.Option(help="The name of the examples in an npz file.")

@@ -4,7 +4,8 @@ Needs numpy, torch and safetensors, and the other files of this folder; Pillow f
 for Parquet. EXAMPLES are .npy and .npz files, .jsonl and .parquet files with a column of lists,
 pictures, and folders of pictures; where the network was trained on a table, .csv, .tsv, .jsonl and
 .parquet files with columns of the same names; where it was trained on texts, these, .txt files of
-one text each, and folders of such files. An array holds raw values as in the data set that the
+one text each, and folders of such files. "-" is a table or array on the standard input, in any of
+these forms. An array holds raw values as in the data set that the
 network was trained on, with its axes in the same order: `layout` of preprocess.json, or the option
 --layout. Axes of length one may be left out or added. Where the network was trained on pictures
 from files, any picture is prepared as those were.
@@ -95,6 +96,10 @@ WORD = re.compile(
     r"\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+|[^\w\s]"
 )
 UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+#: Stands for the standard input on the command line, and what messages call that.
+DASH, STANDARD_INPUT = Path("-"), Path("standard input")
 
 
 class InputError(Exception):
@@ -458,14 +463,21 @@ class Reader:
     resize: bool = False  # pictures of another size
 
     def source(self, path: Path) -> Source:
-        """The examples in a file or folder."""
+        """The examples in a file or folder, or on the standard input, which "-" stands for."""
+        if path == DASH:
+            return self._source(STANDARD_INPUT, _unpacked(STANDARD_INPUT, _piped()))
         if not path.exists():
             raise InputError(f"there is no file or folder {path}")
-        if self.model.text is not None:
-            return self._texts(path, self.model.text)
+        if self.model.text is not None and (path.is_dir() or path.suffix.lower() == ".txt"):
+            return self._text_files(path)
         if path.is_dir():
             return self._pictures(_pictures_in(path))
-        opened = _opened(path)
+        return self._source(path, _opened(path))
+
+    def _source(self, path: Path, opened: Path | io.BytesIO) -> Source:
+        """The examples in a file; the path names them in messages."""
+        if self.model.text is not None:
+            return self._texts(path, opened, self.model.text)
         start = _start(opened)
         if self.model.table is not None:
             return self.table_source(path, _cells(path, opened, start, self.model.table))
@@ -475,6 +487,11 @@ class Reader:
             return self.array_source(path, *self._of_archive(path, opened))
         if start.startswith(b"PAR1") or JSON_LINE.match(start):
             return self.array_source(path, self._of_lists(path, opened, start), self.layout)
+        if path == STANDARD_INPUT:
+            raise InputError(
+                "the standard input holds no .npy, .npz, .jsonl or .parquet file; expected one: "
+                "give pictures as files or folders"
+            )
         return self._pictures([path])
 
     def array_source(self, path: Path, x: Array, layout: str | None) -> Source:
@@ -501,18 +518,20 @@ class Reader:
         x, warnings = self.model.text.encode(texts)
         return Source(path, len(x), lambda start, end: x[start:end], names, warnings)
 
-    def _texts(self, path: Path, text: "Text") -> Source:
-        """The texts in a table, in a text file, or in a folder of text files."""
-        if path.is_dir():
-            files = _visible_files(path, (".txt",))
-            if not files:
-                raise InputError(f"there are no .txt files in {path}")
-            texts = [_decoded(one.read_bytes()) for one in files]
-            return self.text_source(path, texts, [str(one) for one in files])
-        opened = _opened(path)
-        if path.suffix.lower() == ".txt":
+    def _text_files(self, path: Path) -> Source:
+        """The texts in a text file, or in a folder of text files."""
+        if not path.is_dir():
+            opened = _opened(path)
             data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
             return self.text_source(path, [_decoded(data)], [str(path)])
+        files = _visible_files(path, (".txt",))
+        if not files:
+            raise InputError(f"there are no .txt files in {path}")
+        texts = [_decoded(one.read_bytes()) for one in files]
+        return self.text_source(path, texts, [str(one) for one in files])
+
+    def _texts(self, path: Path, opened: Path | io.BytesIO, text: "Text") -> Source:
+        """The texts in a table."""
         cells = _cells(path, opened, _start(opened), text)
         if text.column not in cells.columns:
             raise InputError(
@@ -1004,9 +1023,26 @@ def _visible_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     )
 
 
+def _piped() -> io.BytesIO:
+    """All bytes of the standard input."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError(
+            "the standard input is no file; expected one for -: predict.py - < FILE, or another "
+            "program before it, as in: cat FILE | python predict.py -"
+        )
+    data = sys.stdin.buffer.read()
+    if not data.strip():
+        raise InputError("the standard input is empty; expected a table or array for -, once")
+    return io.BytesIO(data)
+
+
 def _opened(path: Path) -> Path | io.BytesIO:
     """A file, or the bytes of a pipe or of a packed file as they were before it was packed."""
-    opened = path if path.is_file() else io.BytesIO(path.read_bytes())
+    return _unpacked(path, path if path.is_file() else io.BytesIO(path.read_bytes()))
+
+
+def _unpacked(path: Path, opened: Path | io.BytesIO) -> Path | io.BytesIO:
+    """A file, or the bytes of a packed one; the path names it in messages."""
     start = _start(opened)
     unpack = next((one for magic, one in PACKED.items() if start.startswith(magic)), None)
     if unpack is None:
@@ -1304,7 +1340,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "examples",
         type=Path,
         nargs="+",
-        help="arrays, pictures, folders, tables or texts",
+        help="arrays, pictures, folders, tables or texts; - is a table or array on standard input",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.add_argument("--key", help="the name of the examples in a file of several")

@@ -1,5 +1,6 @@
 """The exported program reads what users have, and says clearly what it cannot read."""
 
+import gzip
 import io
 import json
 import os
@@ -100,6 +101,43 @@ def test_files_that_cannot_be_read_are_named(run, name, content, message):
     code, out, err = run(name)
     assert (code, out) == (1, [])
     assert err.startswith(message)
+
+
+def on_standard_input(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_arrays_on_the_standard_input_are_predicted_packed_ones_too(run, monkeypatch, expected):
+    data = Path(saved("x.npy", X)).read_bytes()
+    for content in (data, gzip.compress(data)):
+        on_standard_input(monkeypatch, content)
+        assert run("-") == (0, expected, "")
+    assert run("x.npy", "-")[:2] == (1, [])  # it is empty now; nothing is printed before it is read
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the standard input is empty; expected a table or array for -, once"),
+        (b" \n", "the standard input is empty"),
+        (b"a,b\n1,2\n", "holds no .npy, .npz, .jsonl or .parquet file; expected one: give pict"),
+        (b"\x89PNG\r\n\x1a\n1234", "the standard input holds no .npy"),
+        (b"\x93NUMPY\x01\x00\x76\x00{'descr'", "standard input cannot be read: "),
+    ],
+)
+def test_a_standard_input_that_cannot_be_predicted_is_refused(run, monkeypatch, data, message):
+    on_standard_input(monkeypatch, data)
+    code, out, err = run("-")
+    assert (code, out) == (1, [])
+    assert message in err
+
+
+def test_a_terminal_or_nothing_as_the_standard_input_is_refused(run, monkeypatch):
+    master, terminal = os.openpty()
+    with open(master, "wb"), open(terminal) as stdin:
+        for one in (stdin, None):
+            monkeypatch.setattr(sys, "stdin", one)
+            assert "expected one for -: predict.py - < FILE, or another program" in run("-")[2]
 
 
 def test_an_array_that_is_cut_off_is_refused(run):

@@ -101,6 +101,27 @@ def assert_can_be_written_back(found: intake.Intake) -> None:
     np.testing.assert_array_equal(back.astype(x.dtype), x)
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_on_the_standard_input_are_predicted_as_those_of_a_file(
+    trained: tuple[intake.Intake, Path], kind: str, monkeypatch: Any, capsys: Any, tmp_path: Path
+) -> None:
+    as_parquet, as_text = table_of()
+    lines = [json.dumps(row, default=str) for row in csv.read_csv(io.BytesIO(as_text)).to_pylist()]
+    data = {"csv": as_text, "jsonl": "\n".join(lines).encode(), "parquet": as_parquet}[kind]
+    (tmp_path / f"new.{kind}").write_bytes(data)
+    predict.main(trained[1], [str(tmp_path / f"new.{kind}"), "--json"])
+    expected = capsys.readouterr()
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    predict.main(trained[1], ["-", "--json"])
+
+    assert capsys.readouterr() == expected
+    assert len(expected.out.splitlines()) == N
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"number,count\n1,2\n")))
+    with pytest.raises(SystemExit, match="standard input: the table has no column 'city', 'day'"):
+        predict.main(trained[1], ["-"])
+
+
 DAY = 86_400 * 10**6  # microseconds
 TYPED = {
     "float": pa.array([0.1, -4.368932, 1e-9, 3.0] * (N // 4), pa.float32()),
