@@ -82,9 +82,14 @@ def windows_of(
     dilations = a.get("dilations", (1,) * axes)
     if len(strides) != axes or len(dilations) != axes or min((*strides, *dilations), default=0) < 1:
         raise unsupported(node, f"strides {strides} and dilations {dilations}")
-    if not weight and set(dilations) != {1}:
-        raise unsupported(node, f"dilations {list(dilations)}; expected no dilation of a pool")
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
+    if not weight and set(dilations) != {1}:
+        raise unsupported(
+            node,
+            f"its windows of size {_in_words(sizes)} have dilations {_in_words(dilations)}; the "
+            "nearest that can be taken is a pool without dilation, of size "
+            f"{_in_words(spans)} where it is to see as far",
+        )
     added = value.pads or ((0, 0),) * axes
     lengths = [side + sum(ends) for side, ends in zip(value.sides, added, strict=True)]
     pads = _pads(node, lengths, spans, strides)
@@ -96,6 +101,10 @@ def windows_of(
         count = window_count(span, stride, length + sum(ends), last)
         found.append(Window(side, span, stride, ends[0] + more[0], ends[1] + more[1], count))
     return tuple(found)
+
+
+def _in_words(numbers: Sequence[int]) -> str:
+    return " × ".join(map(str, numbers))
 
 
 def _pads(

@@ -351,7 +351,11 @@ def padded(count: int, kind: str, *, filling: str = "", **attributes: object) ->
             make("MaxPool", kernel_shape=[2, 3], strides=[1, 2], pads=[2, 0, 0, 0]),
             "no layer of ours with windows of size 2 × 3, stride 1 × 2 and padding",
         ),
-        (make("MaxPool", kernel_shape=[2, 2], dilations=[2, 2]), "expected no dilation of a pool"),
+        (
+            make("MaxPool", kernel_shape=[2, 2], dilations=[2, 3]),
+            r"'the one' \(MaxPool\).*of size 2 × 2 have dilations 2 × 3; the nearest that can be "
+            "taken is a pool without dilation, of size 3 × 4",
+        ),
         (make("MaxPool", kernel_shape=[2, 2], pads=[0, 0, 2, 0]), "a value of the input in each"),
         (padded(2, "MaxPool"), "expected a Relu before the Pad, or the padding in the pool"),
         (padded(1, "MaxPool", filling="one"), "adds 1; expected zeros, or -inf before a MaxPool"),

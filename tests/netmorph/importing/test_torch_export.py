@@ -205,6 +205,10 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "slope": (lambda y: y.clamp(0, 1), "from 0.0 to 1.0; expected from 0 to 6"),
     "positions": (lambda y: F.adaptive_avg_pool2d(y, 5), r"from \(9, 8\) to \(5, 5\) positions"),
     "divisor": (lambda y: F.avg_pool2d(y, 2, divisor_override=3), "a divisor of its own"),
+    "dilation": (
+        lambda y: F.max_pool2d(y, 3, 1, dilation=2),
+        r"\(aten.max_pool2d\).*3 × 3 have dilations 2 × 2; the nearest .* of size 5 × 5",
+    ),
     "mean": (lambda y: y.mean(1), "expected all spatial axes"),
     "tokens": (lambda y: y.flatten(2), r"expected one vector"),
     "part": (lambda y: y[:, 1:], r"aten.slice.Tensor \(1\); the nearest .* a Conv for each part"),
