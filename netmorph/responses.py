@@ -14,7 +14,7 @@ def json_of(answer: httpx.Response) -> Any:
     """The JSON of an answer; raise ClientError if it is something else, such as a web page."""
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         kind = answer.headers.get("content-type", "unknown content")
         raise ClientError(
             f"{answer.url} is not a Netmorph service: expected JSON, found {kind} "
@@ -25,7 +25,7 @@ def json_of(answer: httpx.Response) -> Any:
 def refusal_of(answer: httpx.Response) -> RefusedRequest:
     """The error that an answer describes, also if it is no problem document."""
     document: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         parsed = answer.json()
         document = parsed if isinstance(parsed, dict) else {}
     found = refusal(document, answer.status_code, answer.reason_phrase)

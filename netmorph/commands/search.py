@@ -365,7 +365,7 @@ def _options(texts: Iterable[str]) -> dict[str, Any]:
             raise ClientError(f"invalid option {text!r}: expected NAME=VALUE, as in population=20")
         try:
             options[name] = json.loads(value, parse_constant=str)
-        except ValueError:
+        except (ValueError, RecursionError):
             options[name] = value
     return options
 

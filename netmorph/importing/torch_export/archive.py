@@ -36,7 +36,8 @@ _FORMAT = "archive_format"
 _ENCRYPTED = 1  # bit of the flags of an entry
 _STRIDED = 7  # the layout of a dense tensor
 _BFLOAT16 = 13
-#: What reading a damaged archive, or JSON of another form, can raise.
+#: What reading a damaged archive, or JSON of another form, can raise: JSON that nests deeply raises
+#: RecursionError, which is a RuntimeError.
 _FAULTS = (
     *(BadZipFile, StructError, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),

@@ -7,6 +7,7 @@ from typing import Any
 from netmorph.importing.operations import Operation
 
 Sizes = tuple[int | None, ...]  # of a tensor; None: open, as the number of examples
+_SHOWN = 8  # values of a list in a message
 _ONLY_NAMED_SO = ("detach_",)  # changes no value
 
 
@@ -58,7 +59,7 @@ class Call:
             if isinstance(value, Name):
                 return value.text
             if value is not None:
-                raise ValueError(f"its argument {name!r} is {value!r}; expected a tensor")
+                raise ValueError(f"its argument {name!r} is {_shown(value)}; expected a tensor")
         return ""
 
     def integers(self, name: str, count: int, default: int | None = None) -> tuple[int, ...]:
@@ -68,7 +69,7 @@ class Call:
             value = default
         values = value if isinstance(value, list) else [value]
         if len(values) not in (1, count) or any(type(one) is not int for one in values):
-            raise ValueError(f"its argument {name!r} is {value!r}; expected {count} integers")
+            raise ValueError(f"its argument {name!r} is {_shown(value)}; expected {count} integers")
         return tuple(values) * (count if len(values) == 1 else 1)
 
     def operation(self, kind: str, inputs: tuple[str, ...], **attributes: Any) -> Operation:
@@ -83,3 +84,8 @@ class Call:
             module=self.module,
             classes=self.classes,
         )
+
+
+def _shown(value: Any) -> str:
+    """A value for a message; of a list its kind alone, as it may be huge."""
+    return "a list" if isinstance(value, list) and len(value) > _SHOWN else repr(value)[:80]

@@ -21,6 +21,7 @@ import lzma
 import os
 import re
 import sys
+import tokenize
 import unicodedata
 import zipfile
 import zlib
@@ -95,7 +96,11 @@ WORD = re.compile(
     r"\u0900-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u1ab0-\u1aff\u1dc0-\u1dff"
     r"\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+|[^\w\s]"
 )
-UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+#: What files that are damaged, or written to do harm, raise where they are read.
+UNREADABLE = (
+    *(ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error),
+    *(RuntimeError, MemoryError, OverflowError, TypeError, tokenize.TokenError),
+)
 
 
 #: Stands for the standard input on the command line, and what messages call that.
@@ -418,7 +423,7 @@ def _dtype_of(tensor: Tensor) -> str:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}; export the network again") from None
 
 
@@ -553,7 +558,7 @@ class Reader:
                 layout = archive["layout"].ravel().tolist() if "layout" in archive.files else []
                 return archive[key], self.layout or "".join(map(str, layout)) or None
             except UNREADABLE as error:
-                raise InputError(f"{path} cannot be read: {error}") from None
+                raise _unreadable(path, error) from None
 
     def _of_lists(self, path: Path, opened: Path | io.BytesIO, start: bytes) -> Array:
         """The examples in a column of lists of a Parquet or JSON Lines file."""
@@ -576,7 +581,7 @@ class Reader:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except UNREADABLE as error:
-            raise InputError(f"{path} cannot be read: {error}") from None
+            raise _unreadable(path, error) from None
 
     def _pictures(self, paths: list[Path]) -> Source:
         can_read = self._trained_mode() or self.model.shape[0] in PICTURE_MODES
@@ -909,8 +914,8 @@ def _of_parquet(path: Path, opened: Path | io.BytesIO, table: Table | Text) -> C
         raise InputError(f"{path}: Parquet needs pyarrow: pip install pyarrow")
     try:
         return _of_arrow(parquet.read_table(opened), table)
-    except (arrow.ArrowException, OverflowError, *UNREADABLE) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    except (arrow.ArrowException, *UNREADABLE) as error:
+        raise _unreadable(path, error) from None
 
 
 def _of_arrow(table: Any, trained: Table | Text) -> Cells:
@@ -1088,8 +1093,12 @@ def _mapped(path: Path, opened: Path | io.BytesIO) -> Array:
     try:
         found: Array = np.load(opened, mmap_mode=mode, allow_pickle=False)
     except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
     return found
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} cannot be read: {str(error) or type(error).__name__}")
 
 
 def _images_key(path: Path, keys: list[str]) -> str:

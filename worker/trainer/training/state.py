@@ -45,7 +45,7 @@ def unpack(data: bytes) -> State:
             for parent in parents:
                 folder = folder[parent]
             folder[name] = tensor
-    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise CorruptBlob(f"the bytes are not the state of a training: {error}") from None
     return state
 

@@ -4,10 +4,12 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,42 @@ def test_a_terminal_or_nothing_as_the_standard_input_is_refused(run, monkeypatch
         for one in (stdin, None):
             monkeypatch.setattr(sys, "stdin", one)
             assert "expected one for -: predict.py - < FILE, or another program" in run("-")[2]
+
+
+def with_header(header):
+    """A .npy file with this header and a few values."""
+    text = header.encode().ljust(64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(24)
+
+
+WITH_SHAPE = "{{'descr': '<f8', 'fortran_order': False, 'shape': {}, }}".format
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "-" * 9000 + "1", "(" * 9000, "a" + ".a" * 4000, "{'descr': \'\'\'", WITH_SHAPE("("),
+        WITH_SHAPE((10**15,)), WITH_SHAPE((10**22, 2)), WITH_SHAPE((-3,)),
+    ],
+)  # fmt: skip
+def test_headers_that_are_written_to_do_harm_are_refused(run, header, packed):
+    Path("x.npy").write_bytes(with_header(header))
+    if packed:
+        with zipfile.ZipFile("x.npz", "w") as archive:
+            archive.write("x.npy")
+    code, out, err = run("x.npz" if packed else "x.npy")
+    assert (code, out) == (1, [])
+    assert re.match(r"error: x\.np[yz] cannot be read: \S", err)
+
+
+def test_an_encrypted_archive_is_refused(run):
+    np.savez("x.npz", x=X)
+    data = bytearray(Path("x.npz").read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags of its entry
+        data[data.index(mark) + offset] |= 1
+    Path("x.npz").write_bytes(data)
+    assert "error: x.npz cannot be read: " in run("x.npz")[2]
 
 
 def test_an_array_that_is_cut_off_is_refused(run):
