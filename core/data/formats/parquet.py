@@ -1,5 +1,8 @@
 """Tables as Parquet files, whose columns have types."""
 
+import re
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -10,12 +13,13 @@ from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.image_names import have_images
 from core.data.part_names import TRAIN, part_of
-from core.data.tables.dialect import names_of
+from core.data.tables.dialect import listed, names_of
 from core.data.tables.joining import joined, read_each, read_tables
 from core.data.tables.table import MAX_COLUMNS, MAX_ROWS, Table
 from core.errors import InvalidDataset
 
 _MAGIC = b"PAR1"
+_PARTITION = re.compile(r"([^=]+)=.*")
 _TOO_LARGE = "the table unpacks to {:,} bytes; expected at most {:,}: leave out columns or rows"
 _FOOTER = 2**24  # largest description of the columns, in bytes
 
@@ -45,8 +49,21 @@ class Parquet(AbstractFormat):
         names = [name for name in files.names if _is_part(name)]
         if all(part_of(name) is None for name in names):  # pieces, as clusters write them
             tables = read_each(sorted(names), lambda name: read_one(files, name, limits), limits)
-            return joined(tables, {TRAIN: sum(map(len, tables.values()))})
+            table = joined(tables, {TRAIN: sum(map(len, tables.values()))})
+            return replace(table, notes=(*table.notes, *_about_partitions(names)))
         return read_tables(files, names, lambda name: read_one(files, name, limits), limits)
+
+
+def _about_partitions(names: Iterable[str]) -> list[str]:
+    """A note where folders have the values of a column, as in year=2024/part-0.parquet."""
+    folders = (folder for name in names for folder in name.split("/")[:-1])
+    columns = sorted({found[1] for one in folders if (found := _PARTITION.fullmatch(one))})
+    if not columns:
+        return []
+    return [
+        f"the names of folders have values of {listed(columns)}, which are not read: write them as "
+        "columns if they are of use"
+    ]
 
 
 def _is_part(name: str) -> bool:

@@ -25,11 +25,13 @@ from core.data.nested_lists import array_of, is_list
 from core.data.part_names import PARTS, TRAIN
 from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed, names_of
+from core.data.tables.left_out import check_left_out
 from core.data.tables.table import MAX_ROWS, Table
 from core.data.tables.target import NAMES
 from core.errors import InvalidDataset
 
 _SUFFIX, _INFO = ".arrow", "dataset_info.json"
+_SHOWN = 60  # characters of a list in messages
 _LARGEST_INFO = 2**22  # bytes
 _EXPECTED = "expected a folder that Dataset.save_to_disk or DatasetDict.save_to_disk has written"
 
@@ -51,10 +53,12 @@ class SavedDataset(AbstractFormat):
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData | Table:
         saved = _saved(files)
         label = saved.label(options.target)
-        if images := saved.of_type("Image"):
+        kept = [name for name in saved.columns if name not in options.leave_out]
+        images = [name for name in saved.of_type("Image") if name in kept]
+        if images and options.text is None:
             return _images(saved, _only(images, "images"), label, limits, options, files.on_step)
-        arrays = [name for name in saved.columns if is_list(saved.schema.field(name).type)]
-        if arrays and label not in arrays:
+        arrays = [name for name in kept if is_list(saved.schema.field(name).type)]
+        if arrays and label not in arrays and options.text is None:
             return _arrays(saved, _only(arrays, "arrays"), label, limits, options)
         return saved.table()
 
@@ -127,10 +131,34 @@ class _Saved:
 
     def _named(self, column: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
         names = self.names(column)
+        if (of_lists := _names_in(self.features.get(column))) and is_list(cells.type):
+            return _named_lists(cells, of_lists)
         if names is None or not pa.types.is_integer(cells.type):
             return cells
         is_known = compute.and_(compute.greater_equal(cells, 0), compute.less(cells, len(names)))
         return pa.chunked_array([pa.array(names)]).take(compute.if_else(is_known, cells, None))
+
+
+def _names_in(feature: Any) -> tuple[str, ...] | None:
+    """The names of the classes in a column of lists; None where it has none."""
+    inner = feature.get("feature") if isinstance(feature, dict) else None
+    names = inner.get("names") if isinstance(inner, dict) else None
+    return tuple(map(str, names)) if isinstance(names, list) else None
+
+
+def _named_lists(cells: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:
+    """Lists of class numbers as lists of names."""
+
+    def named(numbers: list[Any]) -> list[str]:
+        if not all(type(one) is int and 0 <= one < len(names) for one in numbers):
+            raise InvalidDataset(
+                f"found the labels {str(numbers)[:_SHOWN]}; expected lists of numbers from 0 to "
+                f"{len(names) - 1}, one for each name"
+            )
+        return [names[one] for one in numbers]
+
+    lists = [None if one is None else named(one) for one in cells.to_pylist()]
+    return pa.chunked_array([lists], pa.list_(pa.string()))
 
 
 def _type_of(feature: Any) -> str:
@@ -144,8 +172,8 @@ def _is_nested(kind: pa.DataType) -> bool:
 def _only(found: Sequence[str], what: str) -> str:
     if len(found) > 1:
         raise InvalidDataset(
-            f"found {len(found)} columns of {what} ({listed(found)}); expected one: keep it alone "
-            "with select_columns"
+            f"found {len(found)} columns of {what} ({listed(found)}); expected one: leave the "
+            "others out by --leave-out COLUMN (leave_out in REST)"
         )
     return found[0]
 
@@ -285,6 +313,7 @@ def _labelled(
             if name
         }
         parts[part] = Part(examples, saved.values(label, part, "label"), **chosen)
+    check_left_out(options.leave_out, saved.columns, (column, label, *keys.values()))
     others = [one for one in saved.columns if one not in (column, label, *keys.values())]
     notes = [f"columns that are left out: {listed(others)}"] if others else []
     return replace(raw, parts=parts, class_names=saved.names(label), notes=(*raw.notes, *notes))

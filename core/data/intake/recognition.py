@@ -4,6 +4,7 @@ import re
 
 from core.data.files import Files, SingleFile
 from core.data.formats import FORMATS
+from core.data.tables.dialect import is_text
 
 _START = 16  # bytes by which the contents of a file are guessed
 _TEXT = 4096  # the same of a text
@@ -80,6 +81,13 @@ def hint(files: Files) -> str:
     return next((f"the file is {hint}" for magic, hint in _HINTS if start.startswith(magic)), "")
 
 
+def _is_text_with_zeros(files: SingleFile) -> bool:
+    """Whether a file is of text but for bytes of zero."""
+    with files.reopened() as stream:
+        start = stream.read(_TEXT)
+    return b"\0" in start and is_text(start.replace(b"\0", b""))
+
+
 def unknown(files: Files) -> str:
     """Why files are of no known format, and what to do."""
     if isinstance(files, SingleFile) and not files.size(files.names[0]):
@@ -93,6 +101,11 @@ def unknown(files: Files) -> str:
         )
     if sounds := [name for name in files.names if name.lower().endswith(_SOUNDS)]:
         return f"the archive holds sounds, such as {sounds[0][-60:]!r}; {_SAMPLES}"
+    if isinstance(files, SingleFile) and _is_text_with_zeros(files):
+        return (
+            "the file is text with NUL characters, as of UTF-16 without its mark; expected UTF-8: "
+            "save it with this encoding"
+        )
     known = "; ".join(FORMATS[kind].description for kind in FORMATS)
     if not isinstance(files, SingleFile):
         names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"

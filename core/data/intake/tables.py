@@ -1,6 +1,7 @@
 """What the columns of a table mean, as far as they are not given."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from core.data.nested_lists import array_of, is_list
 from core.data.split_keys import SplitKeys
 from core.data.tables.cells import shown
 from core.data.tables.dialect import listed
+from core.data.tables.left_out import check_left_out
 from core.data.tables.part_column import in_parts
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
@@ -51,6 +53,17 @@ def _rows_of(table: Table, target: Target, options: ReadOptions) -> _Rows:
     return _Rows(parts, labels, keys, division)
 
 
+@contextmanager
+def _left_out_told(warnings: Sequence[str]) -> Iterator[None]:
+    """Add what was said about rows without a label to errors about classes."""
+    try:
+        yield
+    except InvalidDataset as error:
+        if not warnings or "class" not in str(error):
+            raise
+        raise InvalidDataset(f"{error} ({'; '.join(warnings)})") from None
+
+
 def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
     table = in_parts(table, _named(options))
@@ -60,7 +73,7 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
     taken = {*target.columns, *options.leave_out}
     if lists := [name for name in list_columns(table) if name not in taken]:
         return _understand_lists(kind, table, target, lists, limits, options)
-    with regression_suggested(given.values, target.task):
+    with regression_suggested(given.values, target.task), _left_out_told(given.warnings):
         rows = _rows_of(table, target, options)
         labels, division = rows.labels, rows.division
         found = encoded(
@@ -157,17 +170,8 @@ def _named(options: ReadOptions) -> set[str | None]:
 
 def _check_left_out(table: Table, target: Target, options: ReadOptions) -> None:
     """Raise InvalidDataset for a column to leave out that there is not, or that has a use."""
-    if unknown := sorted(set(options.leave_out) - table.columns.keys()):
-        raise InvalidDataset(
-            f"found no column {listed(unknown)} to leave out; the table has "
-            f"{listed([*table.columns])}"
-        )
     used = {*target.columns, *options.categories, options.text, options.group, options.time}
-    if both := sorted(set(options.leave_out) & used):
-        raise InvalidDataset(
-            f"found {listed(both)} to leave out, which is the target, a category, the text, group "
-            "or time column as well; expected one of both"
-        )
+    check_left_out(options.leave_out, table.columns, used)
 
 
 def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:

@@ -6,8 +6,10 @@ import zipfile
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow.parquet import write_table
 
 from core.data import intake
 from core.data.files import ReadLimits
@@ -156,3 +158,38 @@ def test_archives_with_backslashes_and_pictures_of_browsers_are_read() -> None:
     mixed = [*names, "pets/cat/9.jfif"]
     with pytest.raises(InvalidDataset):
         read(images(mixed))
+
+
+def parquet(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def test_values_in_the_names_of_folders_are_told_of_as_not_read() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for year in (2023, 2024):
+            archive.writestr(f"year={year}/part-0.parquet", parquet(a=VALUES, y=KINDS))
+
+    notes = read(file.getvalue()).description.notes
+
+    assert any("names of folders have values of 'year', which are not read" in one for one in notes)
+
+
+def test_text_with_nul_characters_and_columns_of_files_are_refused_with_what_to_do() -> None:
+    with pytest.raises(
+        InvalidDataset, match=r"NUL characters, as of UTF-16 without its mark; .* U"
+    ):
+        read(csv("a,y", VALUES, KINDS).decode().encode("utf-16-le"))
+    files = [{"bytes": b"1", "path": "1.png"}] * N
+    with pytest.raises(InvalidDataset, match="holds files, as Hugging Face writes them; of images"):
+        read(parquet(image=files, y=KINDS))
+    with pytest.raises(InvalidDataset, match="leave it out by --leave-out COLUMN, or convert it"):
+        read(parquet(pair=[{"a": 1}] * N, y=KINDS))
+    assert read(parquet(pair=[{"a": 1}] * N, b=VALUES, y=KINDS), leave_out=("pair",)).arrays.layout
+
+
+def test_a_table_of_one_class_says_how_many_rows_it_lost() -> None:
+    with pytest.raises(InvalidDataset, match=r"of class 'Some'.*left out: 30, those with 'None'"):
+        read(csv("a,y", VALUES, ["None", "Some"] * 30))

@@ -193,3 +193,39 @@ def test_lists_of_different_lengths_need_a_layout() -> None:
         read(archive(train=stream(table(x=signals))))
     with pytest.raises(InvalidDataset, match="different lengths only along the time"):
         read(archive(train=stream(table(x=[[one] for one in signals]))), layout="NLC")
+
+
+SETS = {"feature": {"names": ["r", "g", "b"], "_type": "ClassLabel"}, "_type": "List"}
+
+
+def test_lists_of_classes_are_several_labels_by_their_names() -> None:
+    lists = [[k % 3] if k % 2 else [k % 3, (k + 1) % 3] for k in range(N)]
+    texts = [f"text {k}" for k in range(N)]
+    data = archive({"labels": SETS}, train=stream(pa.table({"text": texts, "labels": lists})))
+
+    found = read(data, text="text")
+
+    assert (found.arrays.task, found.spec.class_names) == ("multi-label", ("b", "g", "r"))
+    counts = found.arrays.y_train.sum(axis=0) + found.arrays.y_test.sum(axis=0)
+    expected = np.bincount([one for labels in lists for one in labels])
+    np.testing.assert_array_equal(counts, expected[::-1])  # sorted by their names
+    wrong = stream(pa.table({"text": texts, "labels": [[3]] * N}))
+    with pytest.raises(InvalidDataset, match=r"found the labels \[3\]; expected .* from 0 to 2"):
+        read(archive({"labels": SETS}, train=wrong), text="text")
+
+
+def test_all_but_one_of_several_columns_of_arrays_can_be_left_out() -> None:
+    data = archive(train=stream(table(z=[[1.0, 2.0]] * N, note=["a", "b"] * (N // 2))))
+
+    with pytest.raises(InvalidDataset, match=r"arrays \('x', 'z'\); .* out by --leave-out COLUMN"):
+        read(data)
+    assert read(data, leave_out=("z",)).spec.input_shape == (1, 2, 3)
+    for wrong in ("nothing", "label"):
+        with pytest.raises(InvalidDataset, match=f"found .*'{wrong}' to leave out"):
+            read(data, leave_out=("z", wrong))
+
+
+def test_a_text_column_beside_arrays_can_be_chosen() -> None:
+    data = archive(train=stream(table(note=[f"word {'ab'[k % 2]}" for k in range(N)])))
+
+    assert read(data, text="note").spec.text is not None
