@@ -10,6 +10,7 @@ from core.data.division import Division, divided
 from core.data.formats import Part, RawData, ReadOptions
 from core.data.intake.assembly import Intake, about_validation, arranged, of_arrays
 from core.data.intake.examples import check_lengths, prepared, types_of
+from core.data.intake.features import about_features
 from core.data.intake.labels import Labels, understand_labels
 from core.data.intake.texts import of_texts
 from core.data.layouts import Layout, layout_of
@@ -60,7 +61,8 @@ def of_examples(
         arranged(x, labels.numbers, labels, division, dtype), layout=stored.letters,
         image_mode=image_mode, padded=padded,
     )  # fmt: skip
-    doubts = [axes.warning, *warnings, *labels.warnings, *division.warnings]
+    about_x = about_features(x["train"]) if axes.kind == "vectors" else []
+    doubts = [axes.warning, *warnings, *labels.warnings, *about_x, *division.warnings]
     return of_arrays(
         arrays, kind=kind, axes=axes, values=values, test_given=division.test is None,
         notes=[*about, *notes, *labels.notes, *about_validation(division)],

@@ -14,6 +14,7 @@ from core.data.tables.cells import shown
 
 _FEWEST = 20  # values: of fewer, the range says little
 _FAR = 100.0  # ranges of the others between a value and the next one, so that it is no chance
+_MOST = (0.1, 0.9)  # quantiles between which most values are
 _CODES = (99.0, 999.0, 9999.0, 99999.0)  # that people write for a missing value, with any sign
 
 
@@ -29,6 +30,21 @@ def about_far_targets(names: Sequence[str], values: NDArray[np.float64]) -> tupl
         for name, one in zip(names, values.T, strict=True)
     )
     return tuple(filter(None, found))
+
+
+def about_far_feature(feature: int, values: NDArray[np.float64]) -> str:
+    """The same of a feature (n,) of vectors, unless most of its values are equal: it may be rare.
+
+    So the words of texts, and the pixels at the border of images, are not warned of.
+    """
+    if len(values) < _FEWEST or np.isnan(values).any():
+        return ""
+    low, high = np.quantile(values, _MOST)
+    if low == high:
+        return ""
+    return _about(
+        values, f"feature {feature}", "example", "replace it in x or remove these examples"
+    )
 
 
 def _about(values: NDArray[np.float64], what: str, one: str, remedy: str) -> str:

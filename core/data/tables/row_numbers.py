@@ -29,7 +29,7 @@ def about_row_numbers(name: str, column: Column) -> str:
     values = column.values[~column.is_missing]
     if len(values) < _FEWEST or (values != np.round(values)).any():
         return ""
-    if found := _numbering(values):
+    if found := numbering(values):
         return (
             f"column {shown(name)} may only number the rows: {found}. If so, {_REMEDY}: a network "
             "learns the order of the rows from it; if it is a time, give it as --time"
@@ -43,8 +43,10 @@ def about_row_numbers(name: str, column: Column) -> str:
     return ""
 
 
-def _numbering(values: NDArray[np.float64]) -> str:
-    """Why integers may number the rows; empty where they do not."""
+def numbering(values: NDArray[np.float64]) -> str:
+    """Why values (n,) may number their rows; empty where they do not."""
+    if len(values) < _FEWEST or (values != np.round(values)).any():
+        return ""
     distinct = np.unique(values)
     if len(distinct) < len(values):
         return ""

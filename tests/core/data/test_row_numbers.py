@@ -137,3 +137,41 @@ def test_one_of_two_columns_of_lists_and_a_column_of_splits_can_be_left_out() ->
 def test_columns_that_cannot_be_left_out_are_refused(options: Any, message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
         read(table("nr", np.arange(N)), **options)
+
+
+def about_features(x: Any, **arrays: Any) -> list[str]:
+    file = io.BytesIO()
+    np.savez(file, x=x, y=RNG.permutation(np.arange(N) % 2), **arrays)
+    found = intake.read(file, ReadLimits(), ReadOptions())
+    marks = ("far from its other values", "may only number")
+    return [one for one in found.description.warnings if any(mark in one for mark in marks)]
+
+
+def test_features_of_vectors_that_number_rows_or_hold_codes_are_warned_of() -> None:
+    x = RNG.normal(size=(N, 5))
+    x[:, 1] = RNG.permutation(N)
+    x[:, 4] = np.arange(N) * 3
+    x[::9, 2] = -999
+
+    far, numbers = about_features(x)
+
+    assert far.startswith("feature 2 has -999 in 9 examples, far from its other values")
+    assert far.endswith("replace it in x or remove these examples")
+    assert numbers.startswith("feature 1 may only number the examples: its integers are all diff")
+    assert numbers.endswith("learns the order of the examples from it (so for features 4)")
+    assert len(about_features(x.astype(np.float32))) == 2
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        RNG.normal(size=(N, 4)),
+        np.where(RNG.random((N, 9)) < 0.03, RNG.integers(1, 255, (N, 9)), 0) / 255,  # a border
+        np.where(RNG.random((N, 9)) < 0.03, RNG.integers(1, 999, (N, 9)), 0),  # counts of words
+        RNG.integers(0, 99, (N, 4)),
+        RNG.permutation(N)[:, None].astype(np.uint8) + np.zeros((N, 2), np.uint8),
+        np.exp(3 * RNG.normal(size=(N, 3))),
+    ],
+)
+def test_usual_features_of_vectors_are_not(x: Any) -> None:
+    assert about_features(x) == []
