@@ -17,7 +17,7 @@ import tempfile
 import warnings
 import zipfile
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import prod
@@ -186,6 +186,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             return None
         if not isinstance(given, tuple | list) or len(given) != 2:
             raise ValueError("validation is not a pair; expected (X, y)")
+        _check_kinds(X=given[0], y=given[1])
         X, y = self._given(given[0]), given[1]
         x = self._checked(X)
         targets = self._targets(np.asarray(y))
@@ -212,6 +213,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _loaded(self, X: ArrayLike) -> Iterator[tuple[Predictor, NDArray[Any]]]:
         """The network, and the examples of a prediction as it reads them."""
         check_is_fitted(self)
+        _check_kinds(X=X)
         X = self._given(X)
         x = self._checked(X)
         network = predictor.load(self._archive)
@@ -314,11 +316,13 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        _check_kinds(X=X, y=y)
         X = self._given(X)
         keys = _split_keys(groups, times, X)
         if np.ndim(y) == 2 and np.shape(y)[1] > 1:
             return self._fit_labels(X, y, keys, validation)
         self._has_labels = False
+        _check_one_type(y)
         x, y = validate_data(self, X, y, **self._checks)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
@@ -402,6 +406,7 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the targets or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        _check_kinds(X=X, y=y)
         X = self._given(X)
         keys = _split_keys(groups, times, X)
         several = get_tags(self).target_tags.multi_output
@@ -719,6 +724,39 @@ def _stored(x: NDArray[Any]) -> NDArray[Any]:
     if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:
         return x.astype(np.uint8)
     return x.astype(np.float64) if x.dtype.kind in "iu" else x
+
+
+def _check_kinds(**given: object) -> None:
+    """Raise ValueError for values that are no arrays, or whose mask would be lost."""
+    for name, values in given.items():
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            raise ValueError(
+                f"{name} is a masked array, whose mask would be lost; expected a plain array: "
+                f"{name}.filled(np.nan) where missing values are allowed"
+            )
+        is_sparse = hasattr(values, "toarray")  # some of scipy's are mappings as well
+        if isinstance(values, Iterator | Set | Mapping) and not is_sparse:
+            raise ValueError(
+                f"{name} is a {type(values).__name__}; expected an array, a list or a data frame"
+                + f", as list({name})" * isinstance(values, Iterator)
+            )
+        if name == "y" and is_sparse:
+            raise ValueError("y is sparse; expected an array: y.toarray()")
+
+
+def _check_one_type(y: ArrayLike) -> None:
+    """Raise ValueError for labels that cannot be sorted, as texts and None."""
+    labels = np.asarray(y)
+    if labels.dtype != object:
+        return
+    found = labels.ravel().tolist()
+    try:
+        sorted(set(found))
+    except TypeError:
+        types = ", ".join(sorted({type(one).__name__ for one in found}))
+        raise ValueError(
+            f"y holds labels of the types {types}; expected one type, and a label for each example"
+        ) from None
 
 
 def _warn_of(dataset: Dataset) -> None:

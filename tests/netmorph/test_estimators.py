@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeCV
@@ -43,6 +44,8 @@ from netmorph.estimators import _Arrays, _Examples, _split_keys
 from netmorph.signal_lists import together
 from tests.netmorph.samples import SEARCH, answering
 
+ROWS = np.arange(120.0).reshape(30, 4)
+KINDS = np.arange(30) % 2
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "digits.ipynb"
 TINY: dict[str, Any] = {"trials": 1, "training": {"epochs": 2, "final_epochs": 3}}
@@ -556,6 +559,37 @@ def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: 
 def test_other_shapes_and_layouts_are_refused(estimator, shape, message) -> None:
     with pytest.raises(ValueError, match=message):
         estimator._arranged(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "X", "y", "message"),
+    [
+        (
+            TabularClassifier,
+            np.ma.masked_greater(ROWS, 2),
+            KINDS,
+            r"X is a masked.*X\.filled\(np\.nan",
+        ),
+        (TabularRegressor, ROWS, np.ma.masked_equal(KINDS, 1), "y is a masked array"),
+        (TabularClassifier, iter(ROWS), KINDS, r"X is a .*; expected .*, as list\(X\)"),
+        (SignalClassifier, (row for row in ROWS), KINDS, "X is a generator; expected an array"),
+        (TextClassifier, {"a", "b"}, KINDS, "X is a set; expected an array"),
+        (TabularClassifier, {"a": ROWS[:, 0]}, KINDS, "X is a dict; expected .* a data frame"),
+        (TabularClassifier, ROWS, (k for k in KINDS), "y is a generator"),
+        (TabularClassifier, ROWS, csr_array(np.eye(30, 3)), r"y is sparse; .*y\.toarray\(\)"),
+        (
+            ImageClassifier,
+            ROWS,
+            ["a", None] * 15,
+            "labels of the types NoneType, str; expected one",
+        ),
+    ],
+)
+def test_values_that_are_no_arrays_are_refused_with_what_to_do(
+    estimator: Any, X: Any, y: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        estimator(**TINY).fit(X, y)
 
 
 def test_refused_parameters_are_value_errors(data_dir, digits) -> None:
