@@ -4,6 +4,7 @@ The protocol is that of modelcontextprotocol.io; nothing else is printed on the 
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from importlib import metadata
 
@@ -31,7 +32,12 @@ def serve(tools: Tools) -> None:
     )
     for tool, only_reads in tools.all():
         hints = ToolAnnotations(read_only_hint=only_reads, open_world_hint=False)
-        server.add_tool(_with_tool_errors(tool), annotations=hints, structured_output=False)
+        server.add_tool(
+            _with_tool_errors(tool),
+            description=inspect.getdoc(tool),  # without the indentation of the code
+            annotations=hints,
+            structured_output=False,
+        )
     server.run("stdio")
 
 

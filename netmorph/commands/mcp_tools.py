@@ -155,7 +155,7 @@ class Tools:
         search: SearchName,
         number: Annotated[int, Field(ge=0, description="The number of the trial in its search.")],
     ) -> str:
-        """Explain one trial: why this candidate, what was believed of it, and what came."""
+        """Explain one trial: why the search tried it, its predicted value and its result."""
         with self.connect() as client:
             item = resolve(client, search)
             client.trial(item["id"], number)
@@ -212,7 +212,8 @@ class Tools:
             item = resolve(client, search)
             more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
             limits = new_limits(item, more) | _given(parallelism=parallelism, priority=priority)
-            return _state(client.extend(item["id"], **limits))
+            extended = client.extend(item["id"], **limits)
+        return f"{_state(extended)}; {_limits(extended)}"
 
     def stop_search(
         self,
@@ -274,14 +275,14 @@ class Tools:
 
 
 def explanation(search: Search, line: list[Trial]) -> Iterator[str]:
-    """Why a trial was made, what was believed and what came; `line` ends with the trial."""
+    """Why a trial was made, its prediction and its result; `line` ends with the trial."""
     trial, in_percent = line[-1], search.get("in_percent", True)
     yield f"trial {trial['number']} of {search['name']}: {trial['status']}"
     yield f"why: {_origin(search, line)}"
     if trial["changes"]:
         yield f"trained differently: {trial['changes']}"
-    yield f"believed before: {_belief(trial, in_percent)}"
-    yield f"came: {_outcome(search, trial)}"
+    yield f"predicted: {_prediction(trial, in_percent)}"
+    yield f"result: {_outcome(search, trial)}"
     if trial["remark"]:
         yield f"remark: {trial['remark']}"
     size = f"{trial['layers']} layers, {trial['parameters']:,} parameters, {trial['flops']:,} FLOPs"
@@ -308,10 +309,10 @@ def _origin(search: Search, line: list[Trial]) -> str:
     return f"the strategy {search['strategy']} chose it from {parent}{had}, {weights}: {steps}"
 
 
-def _belief(trial: Trial, in_percent: bool) -> str:
+def _prediction(trial: Trial, in_percent: bool) -> str:
     """The prediction of the surrogate, if it made one."""
     text = lineage.belief(trial, in_percent)
-    return f"{text} (one standard deviation)" if text else "nothing; no prediction was made for it"
+    return f"{text} (one standard deviation)" if text else "nothing"
 
 
 def _outcome(search: Search, trial: Trial) -> str:
@@ -335,6 +336,15 @@ def _because(trial: Trial) -> str:
 
 def _state(search: Search) -> str:
     return f"{search['name']} ({search['id']}) is {search['status']}"
+
+
+def _limits(search: Search) -> str:
+    """What a search may use from its start to its end, and how its trials are trained."""
+    budget = search["budget"]
+    seconds, trials, epochs = budget["seconds"], budget["trials"], budget["epochs"]
+    limits = {"trials": trials, "epochs": epochs, "minutes": seconds and round(seconds / 60, 1)}
+    text = ", ".join(f"{value:,} {name}" for name, value in limits.items() if value is not None)
+    return f"budget {text}; {search['parallelism']} in flight, priority {search['priority']}"
 
 
 def _given(**values: Any) -> dict[str, Any]:

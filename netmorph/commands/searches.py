@@ -255,10 +255,17 @@ def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
         if addition is None:
             continue
         if (limit := budget.get(name)) is None:
-            known = ", ".join(one for one, value in budget.items() if value is not None)
-            raise ClientError(f"{item['name']} has no limit in {name}; expected one of: {known}")
+            known = ", ".join(_unit(one) for one, value in budget.items() if value is not None)
+            raise ClientError(
+                f"{item['name']} has no limit in {_unit(name)}; expected one of: {known}"
+            )
         limits[name] = limit + addition
     return limits
+
+
+def _unit(limit: str) -> str:
+    """The unit that people give for a limit of a search."""
+    return "minutes" if limit == "seconds" else limit
 
 
 @with_service

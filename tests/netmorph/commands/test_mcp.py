@@ -76,6 +76,7 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
         assert len(tools) == 9
         for tool in tools:
             assert tool.description
+            assert "  " not in tool.description  # the indentation of the code
             properties = tool.input_schema["properties"].values()
             assert all("description" in one for one in properties), tool.name
 
@@ -108,7 +109,7 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
             wait_for(lambda: list(users.trials(search)), 60)
         explained = await call("explain_trial", search=search, number=0)
         assert "why: " in explained
-        assert "believed before: nothing" in explained
+        assert "predicted: nothing" in explained
         assert "has no trial 7" in await fail("explain_trial", search=search, number=7)
 
         for path in ("..", ".", "/etc/netmorph", "link/model", "a/../../b", "a\0b"):
@@ -122,7 +123,8 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
         assert "expected trials" in await fail("extend_search", search=search)
         assert "first trial" in await fail("stop_search", search=search, finish=True)
         assert "is stopped" in await call("stop_search", search=search, finish=False)
-        assert "is running" in await call("extend_search", search=search, trials=1)
+        extended = await call("extend_search", search=search, trials=1)
+        assert "is running; budget 3 trials; 1 in flight, priority normal" in extended
         await call("extend_search", search=search, priority="low")
         with Service(service.url, service.key) as users:
             assert users.search(search)["priority"] == "low"
@@ -179,7 +181,7 @@ def test_a_search_without_a_live_worker_says_that_it_waits(tmp_path, hours, is_i
     assert ("No worker is there" in said) == is_idle
 
 
-def test_a_trial_is_explained_with_what_was_believed_and_what_came() -> None:
+def test_a_trial_is_explained_with_its_prediction_and_its_result() -> None:
     known = {
         "changes": "", "remark": "", "network_id": None, "flops": 9, "layers": 3,
         "predicted_mean": None, "predicted_std": None,
@@ -191,7 +193,7 @@ def test_a_trial_is_explained_with_what_was_believed_and_what_came() -> None:
     assert "92.00 % ± 2.00 %" in lines[2]
     assert "accuracy 95.68 %, 1.8 standard deviations above" in lines[3]
     failed = root | {"status": "failed", "value": None, "reason": "out of memory"}
-    assert "came: no value; out of memory" in list(explanation(samples.SEARCH, [failed]))  # type: ignore[arg-type, list-item]
+    assert "result: no value; out of memory" in list(explanation(samples.SEARCH, [failed]))  # type: ignore[arg-type, list-item]
 
 
 @pytest.mark.parametrize("path", ["..", "", "/tmp", "a/../.."])

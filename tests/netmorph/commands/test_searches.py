@@ -112,7 +112,7 @@ def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, 
     assert ask("extend", search["id"], "--priority", "low")["priority"] == "low"
     assert ask("show", search["id"])["priority"] == "low"
     ended = netmorph("extend", search["id"], "--minutes", 3, "--data-dir", service.directory)
-    assert "has no limit in seconds; expected one of: trials" in refused(ended)
+    assert "has no limit in minutes; expected one of: trials" in refused(ended)
 
 
 def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, search) -> None:
