@@ -52,8 +52,10 @@ _INTRODUCTION = """\
 Written by `make docs` from `api/settings.py` and `worker/settings.py`: change those, not this page.
 
 Every setting is an environment variable. `netmorph up` and the compose file set the required ones;
-the variables of the compose file itself are explained in `.env.example`. A program does not start
-with a missing or invalid setting: it names the variable and ends.
+the variables of the compose file itself, and the settings that it passes on, are in `.env.example`.
+A program does not start with a missing or invalid setting: it names the variable and ends. An empty
+variable counts as one that is not set. The commands read `NETMORPH_URL`, `NETMORPH_KEY` and
+`NETMORPH_DATA_DIR` in place of `--url`, `--key` and `--data-dir`.
 
 For a secret in a file, set the variable with the suffix `_FILE` to the file's path in place of the
 variable: `NETMORPH_ADMIN_KEY_FILE=/run/secrets/admin_key`. White space around the value is removed.

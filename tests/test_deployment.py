@@ -144,6 +144,67 @@ def test_every_setting_of_a_service_is_one_that_the_program_reads(
     assert {name for name in given if name.startswith("NETMORPH_")} <= known
 
 
+#: Settings that the compose file does not give to a service.
+_NOT_IN_COMPOSE = {
+    "api": {  # times that fit each other
+        "lease_seconds", "checkpoint_seconds", "reconcile_seconds", "leader_seconds",
+        "discard_seconds", "lost_data_seconds", "orphan_seconds",
+    },
+    "worker": {
+        "heartbeat_seconds", "poll_seconds", "hang_seconds", "stop_seconds",  # as above
+        "worker_name", "state_dir",  # of one replica
+        "trials_per_trainer", "trainer_command",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "settings"), [("api", ApiSettings), ("worker", WorkerSettings)]
+)
+def test_every_setting_is_given_by_the_compose_file_or_left_out_on_purpose(
+    service: str, settings: type[ApiSettings] | type[WorkerSettings]
+) -> None:
+    given = {name.removeprefix("NETMORPH_").lower() for name in environment_of(service)}
+    assert set(settings.model_fields) - given == _NOT_IN_COMPOSE[service]
+
+
+@pytest.mark.parametrize(
+    ("service", "settings"), [("api", ApiSettings), ("worker", WorkerSettings)]
+)
+def test_an_empty_optional_setting_has_its_default(
+    service: str,
+    settings: type[ApiSettings] | type[WorkerSettings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    optional = {
+        name
+        for name, value in environment_of(service).items()
+        if value.startswith("${NETMORPH_") and value.endswith(":-}")
+    }
+    assert "NETMORPH_LOG_LEVEL" in optional
+    for name in settings.model_fields:
+        monkeypatch.delenv(f"NETMORPH_{name.upper()}", raising=False)
+    for name, field in settings.model_fields.items():
+        if field.is_required():
+            monkeypatch.setenv(f"NETMORPH_{name.upper()}", "http://required:1/0")
+    monkeypatch.setenv("NETMORPH_DATABASE_URL", "postgresql://required/netmorph")
+    default = settings()
+    for name in optional:
+        monkeypatch.setenv(name, "")
+    assert settings() == default
+
+
+def test_every_variable_that_the_code_names_is_a_setting_or_an_option() -> None:
+    settings = {*ApiSettings.model_fields, *WorkerSettings.model_fields}
+    options = {"url", "key", "data_dir"}  # of the commands
+    known = {f"NETMORPH_{name.upper()}" for name in settings | options}
+    known |= {"NETMORPH_X", "NETMORPH_X_FILE"}  # any setting, in an explanation
+    for room in ("api", "core", "netmorph", "worker"):
+        for path in (ROOT / room).rglob("*.py"):
+            named = set(re.findall(r"[\"'`](NETMORPH_[A-Z_]*[A-Z])\b", path.read_text()))
+            assert named <= known, path
+
+
 def test_nothing_starts_on_an_empty_secret() -> None:
     text = COMPOSE.read_text()
     for secret in SECRETS:
@@ -156,8 +217,8 @@ def test_the_example_names_every_variable_and_holds_no_secret() -> None:
     example = (ROOT / ".env.example").read_text()
     values = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
     assert {secret: values[secret] for secret in SECRETS} == dict.fromkeys(SECRETS, "")
-    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text()))
-    assert used - set(values) <= {"NETMORPH_DEVICE"}
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text() + CPU.read_text()))
+    assert used == set(values)
 
 
 def test_only_the_api_publishes_a_port() -> None:

@@ -22,7 +22,9 @@ def _trainer_command() -> tuple[str, ...]:
 class Settings(AbstractSettings):
     """Where the service is, and how this worker behaves."""
 
-    model_config = SettingsConfigDict(env_prefix="NETMORPH_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NETMORPH_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     api_url: str = Field(pattern=r"^https?://")  # address of the service
     worker_key: SecretStr = Field(min_length=1)  # the workers' key, as for the API process

@@ -254,7 +254,7 @@ def test_several_numbers_are_predicted_from_images_and_signals(data_dir, digits,
 
 def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    code = "\n".join(blocks).replace("trials=12", f"data_dir={str(data_dir)!r}, **TINY")
+    code = "\n".join(blocks).replace("minutes=2", f"data_dir={str(data_dir)!r}, **TINY")
     assert code.count("TINY") == 2
     monkeypatch.chdir(tmp_path)
     url = json.loads((data_dir / "service.json").read_text())["url"]
@@ -269,7 +269,7 @@ def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
 def test_the_notebook_runs(data_dir, tmp_path, monkeypatch, capsys) -> None:
     notebook = json.loads(NOTEBOOK.read_text())
     cells = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "code"]
-    code = "\n".join(cells).replace("trials=12", "**TINY")
+    code = "\n".join(cells).replace("minutes=2", "**TINY")
     assert code.count("TINY") == 1
     monkeypatch.chdir(tmp_path)
     service = json.loads((data_dir / "service.json").read_text())
