@@ -38,19 +38,12 @@ def dataset_page(
         "dataset.html",
         one=one,
         pictured=PICTURED if _has_pictures(one) else 0,
-        largest=_largest_class(one),
         uses=searches.on_dataset(session, visitor.caller, dataset_id, _USES),
     )
 
 
 def _has_pictures(one: DatasetOut) -> bool:
     return len(one.input_shape) == 3 and one.description is not None
-
-
-def _largest_class(one: DatasetOut) -> int:
-    """The examples of the largest class in training, the full length of the bars."""
-    splits = [] if one.description is None else one.description.splits
-    return max((count for split in splits[:1] for count in split.by_class), default=1)
 
 
 @router.get("/ui/data-sets/{dataset_id}/samples/{label}.png")

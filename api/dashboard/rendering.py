@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api.edge.errors import STATUSES, ErrorHandler, validation_detail
 from api.pictures.learning_curves import CURVES
@@ -32,6 +33,7 @@ _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 _FAR = 10  # standard deviations
+_QUOTED = re.compile(r"`([^`]+)`")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -164,15 +166,16 @@ def measured(measures: Mapping[str, float]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """ "4 s", "3 min 20 s", "2 h 5 min"."""
+    """ "4 s", "3 min 20 s", "2 h 5 min", "10 min"."""
     if seconds is None:
         return "–"
     if seconds < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -182,10 +185,20 @@ def milliseconds(seconds: float | None) -> str:
     return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"
 
 
+_UNITS = (
+    (timedelta(days=1), "day"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"),
+    (timedelta(seconds=1), "s"),
+)  # fmt: skip
+
+
 def ago(moment: datetime, now: datetime) -> str:
-    """How long before `now`: "3 min 20 s ago"."""
-    passed = max(now - moment, timedelta())
-    return "just now" if passed.total_seconds() < 2 else f"{duration(passed.total_seconds())} ago"
+    """How long before `now`, in the largest unit that fits: "3 min ago"."""
+    passed = now - moment
+    for unit, name in _UNITS:
+        if passed >= unit:
+            count = passed // unit
+            return f"{count} {name}{'s' if name == 'day' and count > 1 else ''} ago"
+    return "just now"
 
 
 def task_words(kind: str) -> str:
@@ -196,6 +209,12 @@ def task_words(kind: str) -> str:
 def first_upper(text: str) -> str:
     """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
+
+
+def sentences(text: str) -> Markup:
+    """A message as sentences of a page, with what it quotes by backticks as code."""
+    ended = first_upper(text) if text.endswith((".", "!", "?")) else f"{first_upper(text)}."
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(ended))))
 
 
 def size(bytes_: int) -> str:
@@ -269,6 +288,7 @@ _environment.filters |= {
     "number_in_words": number_in_words,
     "size": size,
     "first_upper": first_upper,
+    "sentences": sentences,
     "task_words": task_words,
     "progress": progress,
     "actions": actions,

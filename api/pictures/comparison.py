@@ -47,6 +47,7 @@ class Difference:
     values: tuple[Any, ...]  # of each search; None where it has none
 
 
+_LONG = 1000  # from here on, numbers are shown without a fraction
 _ID = re.compile(r"([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -64,6 +65,10 @@ def differences(searches: Sequence[SearchOut]) -> list[Difference]:
 
 def _readable(value: Any) -> Any:
     """A setting with the beginnings of its ids, which tell versions of one name apart."""
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_readable(one)) for one in value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= _LONG else f"{value:.4g}"
     return _ID.sub(r"\1", value) if isinstance(value, str) else value
 
 

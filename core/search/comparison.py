@@ -12,7 +12,9 @@ def sentence(comparison: Comparison, task: AbstractTask) -> str:
     held_out = f"{comparison.examples:,} held-out examples"
     if comparison.after is None:
         return f"the winner's own weights have {in_words(comparison.before)} on {held_out}"
+    is_worse = task.objective(comparison.after) < task.objective(comparison.before)
     return (
         f"the final network has {in_words(comparison.after)} on {held_out}, "
         f"the winner's own weights {in_words(comparison.before)}"
+        + (": a difference within noise" if is_worse else "")
     )

@@ -5,6 +5,8 @@ import re
 import pytest
 
 from api.models.trials import Epoch
+from api.pictures.comparison import differences
+from api.store import searches
 from api.store.notifications import changed
 from core.graph.roots import roots
 from core.protocol.contracts.bounds import Bounds
@@ -42,6 +44,19 @@ def test_settings_that_differ_are_shown_and_no_others(visitor, three):
     ]  # fmt: skip
     assert "2 searches differ only in their seed" in page
     assert "80.00 %" in page
+
+
+def test_numbers_and_lists_that_differ_are_readable(visitor, world):
+    with world.sessions.begin() as session:
+        one = searches.get(session, visitor.caller, world.search(visitor.caller))
+    budgets = (one.budget.model_copy(update={"seconds": n}) for n in (20.6567299, 7200.0))
+    brief, long = (one.model_copy(update={"budget": budget}) for budget in budgets)
+    bounds = one.bounds.model_copy(update={"morphisms": ("widen", "deepen")})
+    found = differences([brief, long.model_copy(update={"bounds": bounds})])
+    assert {row.setting: row.values for row in found} == {
+        "budget.seconds": ("20.66", "7,200"),
+        "bounds.morphisms": (None, "widen, deepen"),
+    }
 
 
 def test_searches_that_differ_in_their_seed_have_a_median_and_a_band(visitor, three):

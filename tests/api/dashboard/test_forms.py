@@ -101,7 +101,14 @@ def test_an_upload_whose_page_prefers_it_is_imported_after_the_answer(visitor, p
     assert other.http.get(step).status_code == 404
     gate.open.set()
     done = followed(visitor.http, step)
-    assert "How it was understood" in visitor.http.get(done["page"]).text
+    understood = visitor.http.get(done["page"]).text
+    assert "How it was understood" in understood
+    bars = re.findall(
+        r'<progress value="(\d+)" max="(\d+)"[^>]*></progress><span class="sub">([\d.]+) %',
+        understood,
+    )
+    assert bars
+    assert all(f"{100 * int(n) / int(most):.1f}" == share for n, most, share in bars)
 
     failed = followed(visitor.http, upload(npz(), layout="NHWC").headers["location"])
     assert failed["field"] == "layout"

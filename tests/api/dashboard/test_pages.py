@@ -172,7 +172,7 @@ def test_a_browser_sees_a_page_for_an_unknown_path_and_a_program_a_problem(visit
     read = client.get(path)
     assert (seen.status_code, read.status_code) == (404, 404)
     assert seen.headers["content-type"].startswith("text/html")
-    assert "There is no page at this address" in seen.text
+    assert "There is no page at this address." in seen.text
     assert read.headers["content-type"] == "application/problem+json"
 
 

@@ -55,9 +55,9 @@ def test_a_value_far_from_its_prediction_is_only_far(value, text) -> None:
         (9.94, "9.9 s"),
         (10, "10 s"),
         (59.4, "59 s"),
-        (60, "1 min 0 s"),
+        (60, "1 min"),
         (200, "3 min 20 s"),
-        (3599.6, "1 h 0 min"),
+        (3599.6, "1 h"),
         (7500, "2 h 5 min"),
     ],
 )
@@ -75,7 +75,15 @@ def test_a_latency_has_three_digits(seconds, text) -> None:
 
 @pytest.mark.parametrize(
     ("passed", "text"),
-    [(-5, "just now"), (1, "just now"), (2, "2.0 s ago"), (90, "1 min 30 s ago")],
+    [
+        (-5, "just now"),
+        (0.9, "just now"),
+        (2.9, "2 s ago"),
+        (90, "1 min ago"),
+        (3 * 3600, "3 h ago"),
+        (86_400, "1 day ago"),
+        (200_000, "2 days ago"),
+    ],
 )
 def test_a_moment_is_shown_by_its_distance(passed, text) -> None:
     assert rendering.ago(NOW - timedelta(seconds=passed), NOW) == text
@@ -90,6 +98,12 @@ def test_a_moment_is_shown_by_its_distance(passed, text) -> None:
 )  # fmt: skip
 def test_the_size_of_a_file_has_a_unit_that_fits(count, text) -> None:
     assert size(count) == text
+
+
+def test_a_message_is_shown_as_a_sentence_with_its_commands_as_code() -> None:
+    shown = rendering.sentences("there is no search <x>: `netmorph ls` lists them")
+    assert shown == "There is no search &lt;x&gt;: <code>netmorph ls</code> lists them."
+    assert rendering.sentences("Sign in again.") == "Sign in again."
 
 
 def test_a_task_is_named_for_what_it_does() -> None:
@@ -123,7 +137,7 @@ def test_each_limit_of_the_budget_has_its_progress(visitor, world) -> None:
     assert rows == [
         ("trials", 3, 8, "3 of 8"),
         ("epochs", 40, 90, "40 of 90"),
-        ("time", 600.0, 600.0, "11 min 40 s of 10 min 0 s"),
+        ("time", 600.0, 600.0, "11 min 40 s of 10 min"),
     ]
 
 
