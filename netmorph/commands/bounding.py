@@ -24,7 +24,9 @@ MorphismsOption = Annotated[
 WithoutLayersOption = Annotated[
     str | None,
     typer.Option(
-        metavar="KINDS", help="No network has layers of these kinds, such as silu,gelu,batch_norm."
+        metavar="KINDS",
+        help="No network has layers of these kinds, such as silu,gelu,batch_norm. "
+        "Default: any may be used.",
     ),
 ]
 

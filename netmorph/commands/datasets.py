@@ -220,7 +220,10 @@ def add(
     split_seed: SplitSeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload a data set and say how it was understood."""
+    """Upload a data set and say how it was understood.
+
+    For example: `netmorph dataset add customers.csv --target churned`.
+    """
     if not path.exists():
         raise ClientError(
             f"there is no file or folder {uploads.shown(path)}; expected a table, an npz or zip "

@@ -61,7 +61,10 @@ def export(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Download the exported network of a completed search, or export trials of any search."""
+    """Download the exported network of a completed search, or export trials of any search.
+
+    For example: `netmorph export last --to pets`, or `netmorph export last --trial 7`.
+    """
     if front and trial is not None:
         raise typer.BadParameter("expected --trial or --front, found both")
     if torch_program:

@@ -29,7 +29,7 @@ _EVERY_KEY = "netmorph_"  # the beginning of every key
 KeyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="KEY", help="A key: its name, its id, or the beginning of the id or of the key."
+        metavar="key", help="A key: its name, its id, or the beginning of the id or of the key."
     ),
 ]
 
@@ -54,7 +54,10 @@ def create(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create an API key and print it. It cannot be printed again."""
+    """Create an API key and print it. It cannot be printed again.
+
+    For example: `netmorph key create --name alice`.
+    """
     with connect(service) as client:
         created = client.create_key(name, role.value, worker)
     if as_json:

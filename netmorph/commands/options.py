@@ -53,12 +53,15 @@ DirectoryOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for programs.")]
 
 
-PriorityOption = Annotated[
+_PRIORITY = (
+    "Which waiting trials workers take first: low ones after those of all users, high ones (admins "
+    "only) before them. Default: "
+)
+PriorityOption = Annotated[Priority | None, typer.Option(help=f"{_PRIORITY}normal.")]
+OtherPriorityOption = Annotated[Priority | None, typer.Option(help=f"{_PRIORITY}as before.")]
+ClonePriorityOption = Annotated[
     Priority | None,
-    typer.Option(
-        help="Which waiting trials workers take first: low ones after those of all users, high "
-        "ones (admins only) before them."
-    ),
+    typer.Option(help=f"{_PRIORITY}low for a clone of a search of low priority, else normal."),
 ]
 SearchArgument = Annotated[
     str, typer.Argument(help="A search: its id, the beginning of its id, its name, or `last`.")

@@ -13,24 +13,34 @@ def predict(
     examples: Annotated[
         list[Path],
         typer.Argument(
-            help=".npy or .npz files, tables, pictures, folders of pictures; - is the "
-            "standard input."
+            help="Files like those of the training: arrays (.npy, .npz), pictures or folders of "
+            "them, tables, texts; - is the standard input."
         ),
     ],
     array: Annotated[
-        str | None, typer.Option(help="The name of the examples in an npz file.")
+        str | None,
+        typer.Option(
+            help="Name of the examples in an npz file. Default: the array of examples, by its name."
+        ),
     ] = None,
     layout: Annotated[
-        str | None, typer.Option(help="The order of the axes of arrays, such as NHWC.")
+        str | None,
+        typer.Option(help="Axes of arrays, such as NHWC. Default: those of the training data."),
     ] = None,
     resize: Annotated[
-        bool, typer.Option("--resize", help="Resize pictures of another size.")
+        bool,
+        typer.Option(
+            "--resize", help="Resize pictures of another size; without it they are refused."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON for each example.")
     ] = False,
 ) -> None:
-    """Print the class of each example. Needs no service, but torch."""
+    """Print the class, the labels or the numbers of each example. Needs no service, but torch.
+
+    For example: `netmorph predict exports/pets-1a2b3c4d new_images/`.
+    """
     given = {"--key": array, "--layout": layout}
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
     flags = [flag for flag, is_set in (("--resize", resize), ("--json", as_json)) if is_set]

@@ -24,7 +24,7 @@ def report(
     service: Target,
     search: SearchArgument = "last",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file. Default: NAME-ID.html.")
+        Path | None, typer.Option("--to", "--output", "-o", help="The file. Default: NAME-ID.html.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,7 +40,7 @@ def report(
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ClientError(
-            f"{file} cannot be written: {error.strerror}; give another file by --output"
+            f"{file} cannot be written: {error.strerror}; give another file by --to"
         ) from None
     if as_json:
         print_json({"search_id": item["id"], "report": str(file.absolute())})

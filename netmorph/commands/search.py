@@ -73,6 +73,10 @@ if TYPE_CHECKING:
     from netmorph.importing.preparation import Preparation
 
 _DEFAULT_TRIALS = 12
+_STRATEGY = (
+    "Search strategy: bayesian, bfs, bo-scratch, evolution, grid, hill-climbing, random or "
+    "reinforce."
+)
 _BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,27}")  # of an id, as lists show it
 _PLAIN = {"augmentation": "none", "erasing": 0, "mixing": 0}
 
@@ -112,15 +116,19 @@ def search(
         typer.Option(min=1, help="Budget: number of trials. Default: 12, or none with --minutes."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.2, help="Budget: minutes, final fit included.")
+        float | None,
+        typer.Option(min=0.2, help="Budget: minutes, final fit included. Default: no limit."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random choices.")
     ] = 0,
-    strategy: Annotated[str, typer.Option(help="Search strategy.")] = "bayesian",
+    strategy: Annotated[str, typer.Option(help=_STRATEGY)] = "bayesian",
     strategy_option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Option of the strategy; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Option of the strategy, such as prior=false; may be repeated.",
+        ),
     ] = None,
     cost: Annotated[
         Cost | None, typer.Option(help="Also minimise this; returns a Pareto front.")
@@ -210,7 +218,10 @@ def search(
         Path | None,
         typer.Option("--export", help="Folder for the exported network. Default: exports/NAME-ID."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the search.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the search. Default: that of the data set with six characters."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -221,7 +232,11 @@ def search(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search, train and export a network. Starts the local service if none is running."""
+    """Search, train and export a network. Starts the local service if none is running.
+
+    For example: `netmorph search --dataset pets/ --minutes 60`, or `netmorph search --dataset
+    customers.csv --target churned --minutes 5`.
+    """
     budget = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     if trials is None and minutes is None:
         budget["trials"] = _DEFAULT_TRIALS

@@ -15,9 +15,10 @@ from netmorph.answers import Epoch, Queued, Search, TrialExport
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
+    ClonePriorityOption,
     JsonOption,
+    OtherPriorityOption,
     Priority,
-    PriorityOption,
     SearchArgument,
     connect,
     console,
@@ -226,12 +227,15 @@ def extend(
         float | None, typer.Option(min=0.1, help="This many minutes more, final fit included.")
     ] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Trials in flight from now on.")
+        int | None, typer.Option(min=1, help="Trials in flight from now on. Default: as before.")
     ] = None,
-    priority: PriorityOption = None,
+    priority: OtherPriorityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a search spend more, or change its priority. An ended one runs on with more to spend."""
+    """Let a search spend more, or change its priority. An ended one runs on with more to spend.
+
+    For example: `netmorph extend last --minutes 10`.
+    """
     with connect(service) as client:
         item = resolve(client, search)
         more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
@@ -317,7 +321,10 @@ def enqueue(
     std: StdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a network of your own become the next trial of a search."""
+    """Let a network of your own become the next trial of a search.
+
+    For example: `netmorph enqueue last mine.onnx`.
+    """
     given = read_network(network, preparation_of(scale, mean, std))
     with connect(service) as client:
         item = resolve(client, search)
@@ -394,12 +401,12 @@ def clone(
     minutes: Annotated[
         float | None, typer.Option(min=0.2, help="Another budget: minutes, final fit included.")
     ] = None,
-    priority: PriorityOption = None,
+    priority: ClonePriorityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Request the same search again, if wanted with another seed, budget or priority.
+    """Start the same search again, with another seed, budget or priority where these are given.
 
-    A search of low priority is requested again with low, any other one with normal priority.
+    For example: `netmorph clone last --seed 1`.
     """
     with connect(service) as client:
         item = resolve(client, search)

@@ -49,7 +49,7 @@ def _address(service: Target) -> str | None:
 def doctor(
     service: Target,
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port that `netmorph up` shall use.")
+        int, typer.Option(min=1, max=65535, help="Port that `netmorph up` is to use.")
     ] = 8000,
     as_json: JsonOption = False,
 ) -> None:

@@ -26,7 +26,7 @@ webhooks = typer.Typer(
 
 WebhookArgument = Annotated[
     str,
-    typer.Argument(metavar="WEBHOOK", help="A webhook: its name, id, or the beginning of its id."),
+    typer.Argument(metavar="webhook", help="A webhook: its name, id, or the beginning of its id."),
 ]
 
 
@@ -43,7 +43,7 @@ class Event(StrEnum):
 @with_service
 def add(
     service: Target,
-    address: Annotated[str, typer.Argument(metavar="URL", help="Where to send the events.")],
+    address: Annotated[str, typer.Argument(help="Where to send the events: a URL.")],
     name: Annotated[str, typer.Option(help="A name to find the webhook by.")],
     event: Annotated[
         list[Event] | None,
@@ -51,7 +51,10 @@ def add(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a webhook and print the secret of its signatures. It cannot be printed again."""
+    """Add a webhook and print the secret of its signatures. It cannot be printed again.
+
+    For example: `netmorph webhook add https://example.org/hook --name ops --event search.failed`.
+    """
     events = event or [Event.COMPLETED, Event.FAILED, Event.STOPPED]
     with connect(service) as client:
         made = client.create_webhook(name, address, [one.value for one in events])

@@ -82,7 +82,10 @@ def drain(
     undo: Annotated[bool, typer.Option("--undo", help="Give it trials again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a worker no more trials; the one that it trains ends as usual. Needs an admin's key."""
+    """Give a worker no more trials; the one that it trains ends as usual. Needs an admin's key.
+
+    For example, before its machine is taken away: `netmorph worker drain box-1`.
+    """
     with connect(service) as client:
         item = client.drain_worker(resolve(client.workers(), worker)["id"], undo=undo)
     if as_json:

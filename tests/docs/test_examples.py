@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 import api.settings
 import worker.settings
+from core.search.strategies import STRATEGIES
 from netmorph.cli import app
 from tests.docs.test_pages import LIVING, PAGES, ROOT, name_of
 
@@ -120,6 +121,21 @@ def test_every_command_of_a_page_is_one_that_the_command_line_takes(page):
             parse(_commands, "netmorph", words)
         except TyperException as error:
             pytest.fail(f"`netmorph {shlex.join(words)}`: {error.format_message()}")
+
+
+def test_the_examples_in_the_help_of_commands_are_taken_by_the_command_line():
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text()
+    examples = re.findall(r"^For example.*?\n\n", text, re.MULTILINE | re.DOTALL)
+    given = [" ".join(one.split()) for example in examples for one in INLINE.findall(example)]
+    assert len(given) >= 8
+    for command in given:
+        parse(_commands, "netmorph", words_of(command))
+
+
+def test_the_help_of_a_search_names_every_strategy():
+    (option,) = [one for one in _commands.commands["search"].params if one.name == "strategy"]
+    named = set(re.findall(r"[a-z-]+", option.help.partition(":")[2])) - {"or"}
+    assert named == set(STRATEGIES)
 
 
 def test_a_wrong_command_is_found():
