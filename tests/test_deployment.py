@@ -221,6 +221,17 @@ def test_the_example_names_every_variable_and_holds_no_secret() -> None:
     assert used == set(values)
 
 
+def test_the_pages_name_services_that_the_compose_file_has() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = re.findall(r"docker compose exec -T (\S+)", text)
+    named += re.findall(r"docker compose run .*--entrypoint \S+ (\S+)", text)
+    named += re.findall(r"docker compose up .*--scale ([a-z]+)=", text)
+    stopped = re.findall(r"docker compose (?:stop|up -d --wait) ([a-z ]+)$", text, re.MULTILINE)
+    named += " ".join(stopped).split()
+    assert {"postgres", "api", "worker"} == set(named) & set(compose()["services"]) == set(named)
+
+
 def test_only_the_api_publishes_a_port() -> None:
     services = compose()["services"]
     assert [name for name, service in services.items() if "ports" in service] == ["api"]
