@@ -100,7 +100,8 @@ def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: ti
 
 
 _LAST_CHECKPOINT = ", stored_epoch = greatest(stored_epoch, :epoch)"
-# A report that comes after that of a later checkpoint names a blob that may be removed already.
+# A report that comes after that of a later checkpoint names a blob that may be removed already. No
+# row will ever name that of a report which comes after its lease, unless the trial has it already.
 _CHECKPOINT = PreparedStatement(f"""
 WITH {_HEARD.format(more=_LAST_CHECKPOINT)}, newest AS (
     SELECT trial_id, attempt FROM heard WHERE stored_epoch = CAST(:epoch AS integer)
@@ -109,7 +110,7 @@ WITH {_HEARD.format(more=_LAST_CHECKPOINT)}, newest AS (
     FROM trials JOIN newest ON trials.id = newest.trial_id
     WHERE checkpoint_key <> :key
     UNION ALL
-    SELECT :key, CAST(:bytes AS bigint) FROM heard WHERE NOT EXISTS (SELECT FROM newest)
+    SELECT :key, CAST(:bytes AS bigint) WHERE NOT EXISTS (SELECT FROM newest)
 ), noted AS (
     INSERT INTO discarded (blob_key, blob_bytes) SELECT blob_key, blob_bytes FROM useless
     ON CONFLICT DO NOTHING
@@ -133,7 +134,8 @@ def checkpoint(
 ) -> Answer:
     """Keep where a trial's training can be continued, in place of the checkpoint before.
 
-    A report that was delayed beyond that of a later checkpoint only renews the lease.
+    A report that was delayed beyond that of a later checkpoint only renews the lease. The blob of a
+    report without the lease is removed: its worker was slower than the end of its lease.
     Raises InvalidInput for the checkpoint of another trial: no two trials have equal ones.
     """
     values = {

@@ -19,7 +19,7 @@ from worker.agent import logs
 from worker.agent.controller_client import ControllerClient, RestDemanded, deliver, hand_back
 from worker.agent.lease import HeldLease
 from worker.agent.monitor import Ending, TrainingMonitor
-from worker.agent.trainer_process import TrainerProcess
+from worker.agent.trainer_process import Notice, TrainerProcess
 from worker.agent.warm_trainer import WarmTrainer
 from worker.messages import CheckpointStored, EpochEnded
 from worker.settings import Settings
@@ -110,7 +110,7 @@ class TrialSupervisor:
         self, process: TrainerProcess, order: TrainOrder, pause: Callable[[float], bool]
     ) -> tuple[Ending, TrialOutcome | None]:
         """Train the order; why that is over, and the outcome unless nothing may be reported."""
-        process.clear_inbox()
+        process.take_inbox()  # of an earlier trial
         monitor = TrainingMonitor(
             order=order,
             hang_seconds=self._settings.hang_seconds,
@@ -126,8 +126,9 @@ class TrialSupervisor:
             process.train(order)
             ending = self._follow(process, monitor, lease)
             exit_summary = self._clean_up(process, monitor, ending)
-            if ending is Ending.ABANDONED:
-                lease.abandon()
+            # Without a lease as well: the controller removes a checkpoint that nobody continues.
+            for notice in process.take_inbox():
+                _pass_on(notice, lease)
             while not lease.finish(_TICK):
                 if pause(0.0):
                     lease.abandon()
@@ -145,8 +146,7 @@ class TrialSupervisor:
             if notice is not None:
                 monitor.observe(notice, now)
                 lease.set_step(monitor.step)
-            if isinstance(notice, EpochEnded | CheckpointStored):
-                lease.report(notice)
+                _pass_on(notice, lease)
             monitor.enforce_time_limit(now)
             if self._stopping.is_set():
                 monitor.shut_down(now)
@@ -181,6 +181,12 @@ class TrialSupervisor:
             return monotonic() >= give_up_at
 
         return pause
+
+
+def _pass_on(notice: Notice, lease: HeldLease) -> None:
+    """Have an epoch or a checkpoint reported."""
+    if isinstance(notice, EpochEnded | CheckpointStored):
+        lease.report(notice)
 
 
 def _after(order: TrainOrder) -> str:

@@ -115,10 +115,9 @@ class TrainerProcess:
         except Empty:  # a child process that is still running holds the pipe open
             return EndOfEvents()
 
-    def clear_inbox(self) -> None:
-        """Drop the notices of an earlier trial."""
-        while not self.inbox.empty():
-            self.inbox.get()
+    def take_inbox(self) -> list[Notice]:
+        """Remove the notices that nobody has read, and return them."""
+        return [self.inbox.get() for _ in range(self.inbox.qsize())]
 
     def kill(self) -> None:
         """Kill the process and its whole group; a process that is exiting may finish its exit."""

@@ -18,9 +18,19 @@ from api.models.operations import Operation
 from api.models.searches import Idempotency
 from api.models.workers import Worker
 from api.operation_states import OperationKind
-from api.store import new_searches, operations, searches, sign_ins
+from api.store import (
+    endings,
+    leases,
+    new_searches,
+    operations,
+    searches,
+    sign_ins,
+    training_reports,
+)
 from core.errors import MissingBlob
+from core.protocol.contracts.reports import Action
 from core.protocol.storage import Storage
+from tests.api.store.reports import LEASE, checkpoint_of
 
 
 @pytest.fixture
@@ -150,6 +160,33 @@ def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper
 
     kept = (BrowserSession, Idempotency, Operation, Worker)
     assert [rows(world, table) for table in kept] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("end", ["lease", "search"])
+def test_a_checkpoint_that_is_reported_after_the_end_of_its_lease_is_removed(
+    world: Any, storage: Storage, sweeper: Sweeper, do: Any, end: str
+) -> None:
+    """The lease ran out, or the search was deleted, while the worker wrote the checkpoint."""
+    caller = world.caller()
+    search = world.search(caller)
+    trial = world.trial(search)
+    held = do(leases.obtain, world.worker(), LEASE, 3)
+    late = storage.put("checkpoints", b"late", "safetensors")
+    if end == "search":
+        with world.sessions.begin() as session:
+            searches.remove(session, caller, search)
+    else:
+        world.overdue(trial)
+        assert do(endings.expire, 3) == 1
+    report = checkpoint_of(held).model_copy(update={"blob": late})
+    assert do(training_reports.checkpoint, trial, report, LEASE).action is Action.ABANDON
+    with world.sessions.begin() as session:
+        assert sweeper.is_due(session)
+
+    sweeper.sweep()
+
+    assert storage.stored_at(late) is None
+    assert rows(world, Discarded) == 0
 
 
 def test_checkpoints_that_were_never_reported_are_removed_after_a_day(

@@ -212,12 +212,28 @@ def test_a_training_that_begins_again_replaces_a_later_checkpoint(world, do, tak
     assert row.checkpoint_key == checkpoint_of(again, 1).blob.key
 
 
-def test_a_checkpoint_without_the_lease_changes_nothing(world, do, take, trial):
+def test_a_checkpoint_without_the_lease_is_discarded(world, do, take, trial):
     held = take()
     for wrong in ({"attempt": 2}, {"token": uuid4()}):
         report = checkpoint_of(held).model_copy(update=wrong)
         assert do(training_reports.checkpoint, trial, report, LEASE).action is Action.ABANDON
     assert world.get(trial).checkpoint_key is None
+    assert noted(world) == {report.blob.key}
+
+
+def test_a_late_duplicate_of_the_checkpoint_that_a_trial_continues_from_removes_nothing(
+    world, do, take, trial
+):
+    held = take()
+    stored = checkpoint_of(held)
+    do(training_reports.checkpoint, trial, stored, LEASE)
+    do(endings.hand_back, trial, handed_back(held))
+    assert do(training_reports.checkpoint, trial, stored, LEASE).action is Action.ABANDON
+    with world.sessions.begin() as session:
+        assert discarded.unneeded(session) == []
+        discarded.forget(session, [])
+    assert noted(world) == set()
+    assert world.get(trial).checkpoint_key == stored.blob.key
 
 
 @pytest.mark.parametrize("status", ["completed", "infeasible", "failed", "stopped"])

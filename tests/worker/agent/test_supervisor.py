@@ -128,8 +128,10 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
 
 
 def test_a_trainer_without_progress_is_killed_although_it_sends_events(
-    with_settings, controller, gone
+    with_settings, controller, gone, caplog
 ):
+    """The checkpoints that it stored until then are reported, read or not: it may be continued."""
+    caplog.set_level("INFO")
     agent = with_settings(hang_seconds=2.0)
     order = controller.add("hang")
     pid = agent.trainer_pid()
@@ -138,6 +140,9 @@ def test_a_trainer_without_progress_is_killed_although_it_sends_events(
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
     assert "no progress at step 1 for 2 s" in result.reason
     assert gone(pid)
+    stored = [r.getMessage() for r in caplog.records if r.getMessage().startswith("stored ")]
+    assert controller.checkpoints[order.trial_id][-1].epoch >= int(stored[-1].split()[1])
+    assert controller.reported[order.trial_id][-1] == "result"
 
 
 def test_a_stop_is_obeyed_with_the_best_value_so_far(agent, controller):
@@ -166,6 +171,28 @@ def test_an_abandoned_trial_is_not_reported(agent, controller):
     agent.runner.drain()
     assert controller.results[order.trial_id] == []
     assert agent.trainer_pid() == pid  # it obeyed, so it is kept
+
+
+def test_a_checkpoint_is_reported_although_its_lease_is_lost(agent, controller, monkeypatch):
+    """So the controller can remove it: nothing else names it."""
+    order = controller.add("late_checkpoint")
+    controller.answers[order.trial_id] = Answer(action=Action.ABANDON)
+    answer = controller.answer
+
+    def answer_then_be_away(path: str, body: bytes) -> tuple[int, str]:
+        found = answer(path, body)
+        controller.down |= path.endswith("heartbeat")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(controller, "answer", answer_then_be_away)
+        drained = agent.drain_aside()
+        controller.until(lambda: controller.refused >= 4)
+    controller.down = False
+    drained.join(15)
+    assert not drained.is_alive()
+    assert controller.reported[order.trial_id] == ["checkpoint"]
+    assert controller.results[order.trial_id] == []
 
 
 def test_a_training_ends_when_another_worker_has_the_lease(agent, controller):

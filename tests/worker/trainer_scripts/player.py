@@ -26,11 +26,15 @@ def send_end(status: str, **fields: object) -> None:
     send(event="ended", status=status, **{"epochs": 1, "seconds": 0.1} | fields)
 
 
+def send_checkpoint(epoch: int) -> None:
+    digest = "c" * 64
+    blob = {"key": f"checkpoints/{digest}.safetensors", "sha256": digest, "bytes": 5}
+    send(event="checkpoint", epoch=epoch, seconds=0.1 * epoch, blob=blob)
+
+
 def send_interrupted(epoch: int) -> None:
     if epoch:
-        digest = "c" * 64
-        blob = {"key": f"checkpoints/{digest}.safetensors", "sha256": digest, "bytes": 5}
-        send(event="checkpoint", epoch=epoch, seconds=0.1 * epoch, blob=blob)
+        send_checkpoint(epoch)
     send(event="interrupted")
 
 
@@ -60,9 +64,18 @@ def play_environment(names: list[str]) -> None:
 
 
 def play_hang() -> None:
-    while True:  # it is alive and sends events, but without progress
-        send(event="progress", step=1)
-        time.sleep(0.02)  # the pace of its events
+    for epoch in itertools.count(1):  # it is alive and sends events, but without progress
+        for _ in range(50):
+            send(event="progress", step=1)
+        send_checkpoint(epoch)
+        print(f"stored {epoch}", file=sys.stderr, flush=True)
+        time.sleep(0.1)  # the pace of its events
+
+
+def play_late_checkpoint() -> None:
+    steps(30)  # until it is stopped
+    send_checkpoint(1)
+    send_end("stopped")
 
 
 def play_disobedient() -> None:
