@@ -81,7 +81,13 @@ def connect(settings: Settings, pool_size: int = 8, **options: Any) -> Engine:
 
 def connect_committing(settings: Settings, pool_size: int) -> Engine:
     """An engine for `autocommit` alone: its connections never have a transaction to end."""
-    return connect(settings, pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+    return connect(
+        settings,
+        pool_size,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        execution_options={_COMMITTING: True},
+    )
 
 
 def _connect_impatiently(

@@ -78,15 +78,22 @@ def obtain(
 
 _RANK_CASES = " ".join(f"WHEN '{priority}' THEN {rank}" for priority, rank in RANKS.items())
 #: The rank of the search whose trial this worker has just trained, while its next one is suggested:
-#: a search with one trial in flight would lose its worker after each of them.
+#: a search with one trial in flight would lose its worker after each of them. No more trials in
+#: flight are counted than the search may have.
 _EXPECTED = f"""
 SELECT CASE priority {_RANK_CASES} END AS queue_rank
-FROM trials JOIN searches ON searches.id = search_id
-WHERE worker_id = :worker_id AND trials.ended_at > now() - interval '{PATIENCE} s'
-    AND kind <> 'export' AND searches.status IN ({listed(TRAINING_SEARCH)})
-    AND (SELECT count(*) FROM trials AS live WHERE live.search_id = searches.id
-            AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
-        ) < CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END
+FROM (SELECT DISTINCT search_id FROM trials
+        WHERE worker_id = :worker_id AND ended_at > now() - interval '{PATIENCE} s'
+            AND kind <> 'export') AS trained
+    JOIN searches ON searches.id = search_id
+    CROSS JOIN LATERAL (
+        SELECT CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END AS most) AS allowed
+WHERE searches.status IN ({listed(TRAINING_SEARCH)})
+    AND (SELECT count(*) FROM (
+            SELECT FROM trials AS live WHERE live.search_id = searches.id
+                AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
+            LIMIT most) AS counted
+        ) < most
 """
 #: A bound of the index that the queue is read from: trials behind it are not looked at.
 _NOT_BEFORE_EXPECTED = f"""

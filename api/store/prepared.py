@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import RawCursor
-from psycopg.rows import namedtuple_row
+from psycopg.rows import RowMaker, namedtuple_row
 from sqlalchemy import ClauseElement, Connection, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +27,7 @@ class PreparedStatement:
 
     def __init__(self, statement: str | ClauseElement) -> None:
         self._statement = text(statement) if isinstance(statement, str) else statement
+        self._make_row: RowMaker[Any] | None = None
 
     @cached_property
     def sql(self) -> str:
@@ -40,11 +41,17 @@ class PreparedStatement:
             connection.begin()  # so that it is committed or rolled back with the connection
         given = {**self._defaults, **values}
         try:
-            cursor = RawCursor(driver, row_factory=namedtuple_row)
+            cursor = RawCursor(driver, row_factory=self._rows)
             cursor.execute(self._query, [given[name] for name in self._names])
             return cursor.fetchone()
         except psycopg.Error as error:
             raise self.refined(error, connection, is_lost=driver.closed) from error
+
+    def _rows(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
+        """How rows are made; the names of its columns are read once, as they never change."""
+        if self._make_row is None:
+            self._make_row = namedtuple_row(cursor)
+        return self._make_row
 
     @cached_property
     def _compiled(self) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from api import db
 from api.models.searches import Search
+from api.settings import Settings
 from api.store.notifications import changed
 
 
@@ -57,6 +58,21 @@ def test_a_statement_is_sent_again_where_its_connection_had_died(
 
     assert do(lambda c: c.scalar(text("SELECT 1"))) == 1
     assert do(lambda c: c.scalar(text("SELECT 2"))) == 2
+
+
+def test_an_engine_that_always_commits_changes_no_connection_for_a_call(
+    database_url: str,
+) -> None:
+    """To set and reset how a connection commits costs as much as a heartbeat's statement."""
+    settings = Settings(
+        database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
+    )
+    engine = db.connect_committing(settings, 1)
+    assert db.autocommit(engine, lambda connection: connection.engine) is engine
+    query = text("SELECT pg_current_xact_id()")
+    first, second = (db.autocommit(engine, lambda c: c.scalar(query)) for _ in range(2))
+    assert first != second  # each statement is its own transaction
+    engine.dispose()
 
 
 def test_a_wrong_statement_is_not_sent_again(do: Any) -> None:
