@@ -168,6 +168,7 @@ def test_features_of_vectors_that_number_rows_or_hold_codes_are_warned_of() -> N
         RNG.normal(size=(N, 4)),
         np.where(RNG.random((N, 9)) < 0.03, RNG.integers(1, 255, (N, 9)), 0) / 255,  # a border
         np.where(RNG.random((N, 9)) < 0.03, RNG.integers(1, 999, (N, 9)), 0),  # counts of words
+        np.array([[900, 1, 2, *[0] * (N - 3)]]).T + np.zeros((1, 2), np.int64),  # a rare word
         RNG.integers(0, 99, (N, 4)),
         RNG.permutation(N)[:, None].astype(np.uint8) + np.zeros((N, 2), np.uint8),
         np.exp(3 * RNG.normal(size=(N, 3))),
