@@ -92,7 +92,8 @@ def test_the_least_time_counts_and_the_first_one_does_not():
 
 
 def test_a_choice_that_is_much_slower_is_not_timed_again():
-    clock = Ticks([1.0, 1.0, 0.1, 0.9, 0.2, 0.3, 0.4])  # warm-up, first turn, then the faster one alone
+    # warm-up, first turn, then the faster one alone
+    clock = Ticks([1.0, 1.0, 0.1, 0.9, 0.2, 0.3, 0.4])
     assert timed(SMALL, [FP32, BF16], clock) == pytest.approx({FP32: 0.1, BF16: 0.9})
 
 
