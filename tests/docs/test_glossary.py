@@ -15,7 +15,7 @@ TECHNICAL = {
     "config", "connection", "context", "encoded", "encoder", "enum", "events", "explained",
     "file", "filter", "global", "guarded", "hash", "index", "lanes", "last", "lock", "max",
     "memory", "nesting", "of", "process", "qo", "reader", "reading", "redis", "ref", "registry",
-    "rows", "run", "s", "settings", "table", "tar", "thread", "transport", "wire",
+    "row", "rows", "run", "s", "settings", "table", "tar", "thread", "transport", "wire",
 }
 # fmt: on
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")

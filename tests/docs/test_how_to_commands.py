@@ -35,8 +35,9 @@ PARSED = {
     },
     "deploy": {
         "pip install": "installs packages", "python pets/predict.py": _EXPORT,
-        "netmorph predict pets": _EXPORT, "cd pets && python serve.py": _EXPORT, "curl": _EXPORT,
-        "cd pets && docker": _CONTAINERS, "import json": _EXPORT, "import torch": _EXPORT,
+        "cat new.csv": _EXPORT, "netmorph predict pets": _EXPORT, "curl": _EXPORT,
+        "cd pets && python serve.py": _EXPORT, "cd pets && docker": _CONTAINERS,
+        "import json": _EXPORT, "import torch": _EXPORT,
         "netmorph search --dataset fashion-mnist": _LARGE,
         "netmorph export last --to pets --torch-program": _EXPORT, "python pets/torch": _EXPORT,
         "netmorph export SEARCH --": _TRIALS,

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from core.data.tables.cells import BLANKS, NUMBER, shown
 from core.data.tables.table import MAX_COLUMNS
-from core.data.tables.title_lines import Record, about_title
+from core.data.tables.title_lines import Row, about_title
 from core.errors import InvalidDataset
 
 START = 2**20  # bytes by which the separator is recognised
@@ -138,14 +138,14 @@ def _separator(text: str, separators: Iterable[str], first_line: int) -> tuple[s
     return best, records[0]
 
 
-def _records(text: str, separator: str, first_line: int) -> list[Record]:
+def _records(text: str, separator: str, first_line: int) -> list[Row]:
     """The first rows of a text; blank lines are left out."""
-    found: list[Record] = []
+    found: list[Row] = []
     line = first_line
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         for cells in reader:
-            found += [Record(line, cells)] if cells else []
+            found += [Row(line, cells)] if cells else []
             line = first_line + reader.line_num
             if len(found) == _RECORDS:
                 break

@@ -16,7 +16,7 @@ _MOST_NAMED = 0.5  # of the cells of a line that is filled up
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Row:
     """A row of a text file, and the line on which it begins, counted from 1."""
 
     line: int
@@ -28,7 +28,7 @@ class Record:
         return [cell.strip(BLANKS) for cell in self.cells if cell.strip(BLANKS)]
 
 
-def about_title(readings: Sequence[Sequence[Record]]) -> str:
+def about_title(readings: Sequence[Sequence[Row]]) -> str:
     """What to do about lines above the names of the columns; "" where there are none.
 
     Each reading has the first rows of the file, separated in one way; the last may be cut off.
@@ -48,7 +48,7 @@ def about_title(readings: Sequence[Sequence[Record]]) -> str:
     )
 
 
-def _is_table(records: Sequence[Record]) -> bool:
+def _is_table(records: Sequence[Row]) -> bool:
     """Whether all rows have equally many cells, and the first one names most of them."""
     width = len(records[0].cells) if records else 0
     return (
@@ -58,7 +58,7 @@ def _is_table(records: Sequence[Record]) -> bool:
     )
 
 
-def _start(records: Sequence[Record]) -> int:
+def _start(records: Sequence[Row]) -> int:
     """The index of the row of names below others; 0 where there is none."""
     rows = records[:-1]
     width = len(rows[-1].cells) if rows else 0
@@ -74,10 +74,10 @@ def _start(records: Sequence[Record]) -> int:
     return start if has_numbers and not any(map(_is_number, rows[start].cells)) else 0
 
 
-def _is_above(record: Record, width: int) -> bool:
+def _is_above(row: Row, width: int) -> bool:
     """Whether a row may be a title or a note above a table of so many columns."""
-    is_filled_up = width >= _FEWEST and len(record.texts) <= _MOST_NAMED * width
-    return len(record.cells) != width or is_filled_up
+    is_filled_up = width >= _FEWEST and len(row.texts) <= _MOST_NAMED * width
+    return len(row.cells) != width or is_filled_up
 
 
 def _is_number(cell: str) -> bool:
