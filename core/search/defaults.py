@@ -51,7 +51,7 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
 EPOCHS_OF_FEW = 300  # the same for few images: several usual networks use the time better
-EPOCHS_OF_RARE = 8  # the same where images are seen rarely
+EPOCHS_OF_RARE = 6  # the same where images are seen rarely
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
 KINDS = {"morphisms", "without_layers"}  # bounds that do not limit a size
 
