@@ -164,7 +164,7 @@ def test_few_images_have_usual_networks_until_there_is_time_for_hundreds_of_epoc
     assert widest(300.0, few) < widest(300.0, many)
 
 
-def test_a_root_of_images_that_are_seen_rarely_is_wider_where_it_sees_each_eight_times():
+def test_a_root_of_images_that_are_seen_rarely_is_wider_where_it_sees_each_six_times():
     many = spec(50_000, (3, 32, 32))
     (usual,), (wider,), (widest,) = (
         race(seconds, data=many) for seconds in (300.0, 1200.0, 2200.0)
