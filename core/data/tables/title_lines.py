@@ -75,7 +75,7 @@ def _start(records: Sequence[Row]) -> int:
 
 
 def _is_above(row: Row, width: int) -> bool:
-    """Whether a row may be a title or a note above a table of so many columns."""
+    """Whether a row may be a title or a note above a table with this number of columns."""
     is_filled_up = width >= _FEWEST and len(row.texts) <= _MOST_NAMED * width
     return len(row.cells) != width or is_filled_up
 
