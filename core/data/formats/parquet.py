@@ -21,6 +21,7 @@ from core.errors import InvalidDataset
 _MAGIC = b"PAR1"
 _PARTITION = re.compile(r"([^=]+)=.*")
 _TOO_LARGE = "the table unpacks to {:,} bytes; expected at most {:,}: leave out columns or rows"
+_TEXTS = pa.dictionary(pa.int32(), pa.string())
 _FOOTER = 2**24  # largest description of the columns, in bytes
 
 
@@ -85,7 +86,7 @@ def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
 def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
     """The table; texts as dictionaries, as a repeated text would unpack to any size."""
     schema = parquet.read_schema(stream)
-    texts = [field.name for field in schema if _is_text(field.type)]
+    texts = [field.name for field in schema if _is_text(field.type) or _is_bytes(field.type)]
     file = parquet.ParquetFile(
         stream, read_dictionary=texts, thrift_container_size_limit=_FOOTER // 8
     )
@@ -104,6 +105,11 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
 def _is_text(kind: pa.DataType) -> bool:
     types = pa.types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
 def _check_footer(stream: BinaryIO) -> None:
@@ -143,5 +149,14 @@ def by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 def as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column; texts as categories, as the file has a type for numbers and dates."""
+    """The column; texts as categories, as the file has a type for numbers and dates.
+
+    Bytes in UTF-8 are texts: some programs write them without saying so.
+    """
+    is_dictionary = pa.types.is_dictionary(column.type)
+    if _is_bytes(column.type.value_type if is_dictionary else column.type):
+        try:
+            column = column.cast(_TEXTS if is_dictionary else pa.string())
+        except pa.ArrowInvalid:
+            return column  # other bytes are no texts
     return column.dictionary_encode() if _is_text(column.type) else column

@@ -290,6 +290,20 @@ def test_columns_of_a_parquet_file_have_types() -> None:
     )
 
 
+def test_bytes_in_a_parquet_file_are_texts_where_they_are_utf_8() -> None:
+    letters = [b"a", "\u00e9".encode()]
+    columns = {"letter": cycle(*letters), "same": cycle("a", "\u00e9"), "y": cycle(b"no", b"yes")}
+
+    found = read(as_parquet(**columns), leave_out=("same",))
+
+    assert found.spec.class_names == ("no", "yes")
+    assert found.spec.table.columns[0].categories == ("a", "\u00e9")
+    other = read(as_parquet(**columns), leave_out=("letter",))
+    np.testing.assert_array_equal(found.arrays.x_train, other.arrays.x_train)
+    with pytest.raises(InvalidDataset, match="column 'letter' is of type dictionary<values=binary"):
+        read(as_parquet(letter=cycle(b"\xff", b"a"), y=columns["y"]))
+
+
 def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
     buffer = io.BytesIO()
     parquet.write_table(pa.table({"a": [{"b": k} for k in range(N)], "y": Y}), buffer)
@@ -486,9 +500,10 @@ def test_a_part_without_labels_is_an_error():
     minutes=st.none() | st.integers(-23 * 60, 23 * 60),
     style=st.sampled_from(["{:%z}", "{:%:z}", "Z"]),
     mark=st.sampled_from("T "),
+    nanoseconds=st.sampled_from(["", "0", "789"]),  # as pandas writes them
 )
 def test_times_with_a_zone_are_those_of_utc(
-    moment: datetime, minutes: int | None, style: str, mark: str
+    moment: datetime, minutes: int | None, style: str, mark: str, nanoseconds: str
 ) -> None:
     """As Python's own parser and arithmetic have it; `predict.py` of an export does the same."""
     zone = UTC if minutes is None else timezone(timedelta(minutes=minutes))
@@ -498,7 +513,8 @@ def test_times_with_a_zone_are_those_of_utc(
     suffix = {
         "Z": "Z", "{:%z}": f"{sign}{hours:02}{rest:02}", "{:%:z}": f"{sign}{hours:02}:{rest:02}"
     }[style]  # fmt: skip
-    text = f"{moment:%Y-%m-%d}".rjust(10, "0") + mark + f"{moment:%H:%M:%S.%f}" + suffix
+    text = f"{moment:%Y-%m-%d}".rjust(10, "0") + mark + f"{moment:%H:%M:%S.%f}"
+    text += nanoseconds + suffix
 
     found = column_of(pa.chunked_array([[text]]), "c")
 

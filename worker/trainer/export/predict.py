@@ -79,10 +79,11 @@ MISSING = {
 JSON_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*[\"}]")  # the start of a file of such lines
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
-#: A day or a time, in UTC where no zone is given, as pandas and databases write it.
+#: A day or a time, in UTC where no zone is given, as pandas and databases write it, up to
+#: nanoseconds.
 DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
@@ -934,6 +935,8 @@ def _of_arrow(table: Any, trained: Table | Text) -> Cells:
 
 def _plain(column: Any, kind: str) -> Any:
     """A column of Arrow whose values have the texts of training."""
+    if "binary" in str(column.type):  # bytes in UTF-8, also of a dictionary
+        return column.cast(arrow.string())
     if arrow.types.is_float32(column.type) and kind == "category":
         return column.cast(arrow.string())  # with the digits of single precision
     if arrow.types.is_timestamp(column.type):

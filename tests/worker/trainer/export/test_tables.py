@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,6 +132,10 @@ TYPED = {
     "far": pa.array([0, 10**13, 5, None] * (N // 4), pa.timestamp("s")),
     "few": pa.array([None] + [0, 10**9, 11, 15] * (N // 4 - 1) + [7, 7, 9], pa.timestamp("us")),
     "view": pa.array(["a", "b", None, "c"] * (N // 4), pa.string_view()),
+    "bytes": pa.array([b"a", "\u00e9".encode(), None, b"c"] * (N // 4)),
+    "coded": pa.array([b"1.5", b"2", None, b"7.0"] * (N // 4)).dictionary_encode(),
+    "decimal": pa.array([Decimal("1.50"), Decimal("-2"), None, Decimal("7")] * (N // 4)),
+    "nanos": pa.array([f"2024-01-0{k % 4 + 1} 12:00:00.{k % 4}23456789" for k in range(N)]),
     "rare": pa.array(["a", "b"] * (N // 2 - 3) + ["c", "d", "e", None, None, "f"]),
 }
 
