@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, shown, without_top_folder
 from core.data.formats import json_lines, parquet, text_table
-from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.data.formats.abstract import FORMATS, AbstractFormat, RawData, ReadOptions
 from core.data.formats.images import read_by_class, read_listed
 from core.data.image_folders import ImageFile, by_class, check_format
 from core.data.image_names import ImageIndex, have_images, is_image
@@ -26,7 +26,7 @@ from core.data.tables.joining import table_names
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
 from core.data.tables.target import NAMES, Target, target_columns_of, target_in
-from core.data.targets import MULTI_LABEL, REGRESSION
+from core.data.targets import MULTI_LABEL
 from core.errors import InvalidDataset
 
 _HALF = 0.5  # of its rows name images, or a table beside folders by class is about something else
@@ -215,7 +215,7 @@ class _Labelled:
         columns = () if self.target is None else self.target.columns
         keys = split_column(self.table, columns, self.kept, self.parts, options.group, options.time)
         raw = replace(raw, keys=keys, notes=(self._note(), *raw.notes))
-        return raw if self.target is None else _with_labels(raw, self.target, self.parts)
+        return raw if self.target is None else with_labels(raw, self.target, self.parts)
 
     def _note(self) -> str:
         first = self.rows.tables[0]
@@ -231,17 +231,20 @@ def _folder(image: str) -> str:
     return image.rpartition("/")[0].rpartition("/")[2]
 
 
-def _with_labels(raw: RawData, target: Target, rows: Mapping[str, NDArray[np.intp]]) -> RawData:
-    """The images with the labels of the target columns; one-hot columns are classes."""
-    values, task, names = target.labels.values, target.task, target.columns
-    is_one_hot = task == MULTI_LABEL and bool((values.sum(axis=1) == 1).all())
-    parts = {part: Part(one.x, values[rows[part]]) for part, one in raw.parts.items()}
-    is_matrix = values.ndim == 2
+def with_labels(raw: RawData, target: Target, rows: Mapping[str, NDArray[np.intp]]) -> RawData:
+    """The images with the labels of the target columns; one-hot columns are classes.
+
+    `rows` are the indices of the labels of each part.
+    """
+    values, task = target.labels.values, target.task
+    are_sets = values.ndim == 2 and task == MULTI_LABEL
+    is_one_hot = are_sets and bool((values.sum(axis=1) == 1).all())
+    parts = {part: replace(one, y=values[rows[part]]) for part, one in raw.parts.items()}
     return replace(
         raw,
         parts=parts,
         task=None if is_one_hot else task,
         class_names=target.class_names,
-        target_names=names if not is_matrix or task == REGRESSION else (),
+        target_names=() if are_sets else target.names,
         warnings=(*raw.warnings, *target.labels.warnings),
     )

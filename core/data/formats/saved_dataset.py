@@ -19,6 +19,7 @@ from core.data.arrow_stream import read_stream
 from core.data.files import UNREADABLE, Files, OnStep, ReadLimits, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.formats.images import read_listed
+from core.data.formats.labelled_images import with_labels
 from core.data.formats.parquet import as_categories
 from core.data.image_folders import ImageFile
 from core.data.nested_lists import array_of, is_list
@@ -27,7 +28,7 @@ from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed, names_of
 from core.data.tables.left_out import check_left_out
 from core.data.tables.table import MAX_ROWS, Table
-from core.data.tables.target import NAMES
+from core.data.tables.target import NAMES, target_in
 from core.errors import InvalidDataset
 
 _SUFFIX, _INFO = ".arrow", "dataset_info.json"
@@ -52,14 +53,15 @@ class SavedDataset(AbstractFormat):
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData | Table:
         saved = _saved(files)
-        label = saved.label(options.target)
+        labels = saved.labels(options.target)
         kept = [name for name in saved.columns if name not in options.leave_out]
         images = [name for name in saved.of_type("Image") if name in kept]
         if images and options.text is None:
-            return _images(saved, _only(images, "images"), label, limits, options, files.on_step)
-        arrays = [name for name in kept if is_list(saved.schema.field(name).type)]
-        if arrays and label not in arrays and options.text is None:
-            return _arrays(saved, _only(arrays, "arrays"), label, limits, options)
+            return _images(saved, _only(images, "images"), labels, limits, options, files.on_step)
+        lists = [name for name in kept if is_list(saved.schema.field(name).type)]
+        arrays = [name for name in lists if name not in labels]
+        if arrays and options.text is None:
+            return _arrays(saved, _only(arrays, "arrays"), labels, limits, options)
         return saved.table()
 
 
@@ -82,10 +84,11 @@ class _Saved:
         """The columns of a type of features, such as "Image"."""
         return [name for name in self.columns if _type_of(self.features.get(name)) == kind]
 
-    def label(self, given: str | None) -> str:
-        """The column with the labels; raises InvalidDataset where it must be named."""
-        if given in self.columns:
-            return str(given)
+    def labels(self, given: str | None) -> tuple[str, ...]:
+        """The columns with the labels; raises InvalidDataset where they must be named."""
+        several = [name.strip() for name in (given or "").split(",")]
+        if given in self.columns or set(several) <= {*self.columns}:
+            return (str(given),) if given in self.columns else tuple(several)
         found = self.of_type("ClassLabel") or [one for one in self.columns if one.lower() in NAMES]
         if given is not None or len(found) != 1:
             what = "none" if not found else f"several ({listed(found)})"
@@ -94,7 +97,7 @@ class _Saved:
                 f"the label column must be named: there is {what}. Give --target COLUMN (target in "
                 f"REST) with one of {listed(self.columns)}"
             )
-        return found[0]
+        return (found[0],)
 
     def names(self, column: str) -> tuple[str, ...] | None:
         """The names of the classes in a column; None where it has none."""
@@ -271,7 +274,7 @@ class _Pictures(Files):
 def _images(
     saved: _Saved,
     column: str,
-    label: str,
+    labels: tuple[str, ...],
     limits: ReadLimits,
     options: ReadOptions,
     on_step: OnStep | None,
@@ -281,22 +284,22 @@ def _images(
     found = [ImageFile(name, name.partition("/")[0], "") for name in files.names]
     raw = read_listed(files, found, limits, options)
     parts = {part: one.x for part, one in raw.parts.items()}
-    return _labelled(saved, parts, column, label, raw, options)
+    return _labelled(saved, parts, column, labels, raw, options)
 
 
 def _arrays(
-    saved: _Saved, column: str, label: str, limits: ReadLimits, options: ReadOptions
+    saved: _Saved, column: str, labels: tuple[str, ...], limits: ReadLimits, options: ReadOptions
 ) -> RawData:
     parts = {
         part: array_of(one.column(column), column, options.layout, limits.bytes)
         for part, one in saved.parts.items()
     }
-    return _labelled(saved, parts, column, label, RawData(parts={}), options)
+    return _labelled(saved, parts, column, labels, RawData(parts={}), options)
 
 
 def _labelled(
-    saved: _Saved, x: Mapping[str, NDArray[Any]], column: str, label: str, raw: RawData,
-    options: ReadOptions,
+    saved: _Saved, x: Mapping[str, NDArray[Any]], column: str, labels: tuple[str, ...],
+    raw: RawData, options: ReadOptions,
 ) -> RawData:  # fmt: skip
     """The examples with their labels, and with the groups or times where a column is named."""
     keys = {"groups": options.group, "times": options.time}
@@ -305,15 +308,44 @@ def _labelled(
             f"there is no column {shown_text(unknown[0])} for the groups or times; expected one of "
             f"{listed(saved.columns)}"
         )
-    parts = {}
+    used = (column, *labels, *keys.values())
+    check_left_out(options.leave_out, saved.columns, used)
+    others = [one for one in saved.columns if one not in used]
+    notes = [f"columns that are left out: {listed(others)}"] if others else []
+    raw = replace(raw, parts=_unlabelled(saved, x, keys), notes=(*raw.notes, *notes))
+    if len(labels) > 1 or is_list(saved.schema.field(labels[0]).type):
+        return _with_several(saved, raw, labels, options)
+    (label,) = labels
+    parts = {
+        part: replace(one, y=saved.values(label, part, "label")) for part, one in raw.parts.items()
+    }
+    return replace(raw, parts=parts, class_names=saved.names(label))
+
+
+def _unlabelled(
+    saved: _Saved, x: Mapping[str, NDArray[Any]], keys: Mapping[str, str | None]
+) -> dict[str, Part]:
+    """The examples of each part with their groups or times."""
+    found = {}
     for part, examples in x.items():
         chosen = {
             key: saved.values(name, part, key.removesuffix("s"))
             for key, name in keys.items()
             if name
         }
-        parts[part] = Part(examples, saved.values(label, part, "label"), **chosen)
-    check_left_out(options.leave_out, saved.columns, (column, label, *keys.values()))
-    others = [one for one in saved.columns if one not in (column, label, *keys.values())]
-    notes = [f"columns that are left out: {listed(others)}"] if others else []
-    return replace(raw, parts=parts, class_names=saved.names(label), notes=(*raw.notes, *notes))
+        found[part] = Part(examples, np.empty(0), **chosen)
+    return found
+
+
+def _with_several(
+    saved: _Saved, raw: RawData, labels: tuple[str, ...], options: ReadOptions
+) -> RawData:
+    """The examples with labels in several columns, or in a column of lists."""
+    table = saved.table()
+    target = target_in(table, ",".join(labels), options.task)
+    if left := len(table) - len(target.labels.rows):
+        raise InvalidDataset(
+            f"{left:,} examples have no value in {listed(labels)}; expected one for each: remove "
+            "them"
+        )
+    return with_labels(raw, target, table.parts_of(target.labels.rows))

@@ -46,7 +46,7 @@ def _rows_of(table: Table, target: Target, options: ReadOptions) -> _Rows:
     _check_parts(parts, columns)
     values = {part: target.labels.values[indices] for part, indices in parts.items()}
     labels = understand_labels(
-        values, target.task, target.class_names, columns, merge=options.merge_labels
+        values, target.task, target.class_names, target.names, merge=options.merge_labels
     )
     keys = split_column(table, columns, rows, parts, options.group, options.time)
     division = divided(labels.numbers, labels.class_names, keys, options.split_seed)

@@ -14,6 +14,7 @@ from core.data.nested_lists import is_list
 from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import why_no_numbers
+from core.data.tables.number_lists import number_rows
 from core.data.tables.table import Column, Numbers, Rows, Table
 from core.data.targets import CLASSES, CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.data.written_lists import written
@@ -67,13 +68,25 @@ class Target:
     task: str | None  # what the labels are for, as far as it is known
     class_names: tuple[str, ...] | None  # of several labels
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of numbers to predict; those in lists of one column are counted from 0."""
+        values = self.labels.values
+        if len(self.columns) > 1 or values.ndim == 1 or values.shape[1] == 1:
+            return self.columns
+        return tuple(f"{self.columns[0]}{index}" for index in range(values.shape[1]))
+
 
 def target_in(table: Table, given: str | None, task: str | None) -> Target:
     """The target that `given` names; raises InvalidDataset where there is none such."""
     columns = target_columns_of(table, given)
     if len(columns) == 1:
-        if task in (None, MULTI_LABEL) and _lists_names(table.columns[columns[0]].type):
-            table, task = _with_written_lists(table, columns[0]), MULTI_LABEL
+        name, cells = columns[0], table.columns[columns[0]]
+        if (found := number_rows(cells, name, task)) is not None:
+            left = len(cells) - len(found[1])
+            return Target(columns, TargetLabels(*found, _left_out(left, name)), task, None)
+        if task in (None, MULTI_LABEL) and _lists_names(cells.type):
+            table, task = _with_written_lists(table, name), MULTI_LABEL
         return Target(columns, labels_of(table, columns[0], task), task, None)
     matrix = label_matrix_of(table, columns, task)
     task = task_of(matrix.values, task)
@@ -88,14 +101,15 @@ def _with_written_lists(table: Table, name: str) -> Table:
 
 
 def _lists_names(kind: pa.DataType) -> bool:
-    """Whether a type is that of lists of texts; integers may be rows of 0 and 1, or names."""
-    return is_list(kind) and (
-        pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
-    )
+    """Whether a type is that of lists of texts, or of integers, which are names as well."""
+    if not is_list(kind):
+        return False
+    types, inner = pa.types, kind.value_type
+    return bool(types.is_string(inner) or types.is_large_string(inner) or types.is_integer(inner))
 
 
-def _written(labels: list[str | None]) -> str:
-    return written([one for one in labels if one is not None])
+def _written(labels: list[str | int | None]) -> str:
+    return written([str(one) for one in labels if one is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +220,13 @@ def _labelled(column: Column, name: str) -> tuple[Rows, str]:
     rows = np.flatnonzero(~column.is_missing)
     if not len(rows):
         raise InvalidDataset(f"the target column {shown(name)} is empty; expected labels")
-    left = len(column.is_missing) - len(rows)
-    text = f"rows without a value in the target column {shown(name)} are left out: {left:,}"
-    return rows, text if left else ""
+    return rows, "".join(_left_out(len(column.is_missing) - len(rows), name))
+
+
+def _left_out(count: int, name: str) -> tuple[str, ...]:
+    """A warning about rows without a label; none where all have one."""
+    text = f"rows without a value in the target column {shown(name)} are left out: {count:,}"
+    return (text,) if count else ()
 
 
 def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArray[Any]:

@@ -290,6 +290,42 @@ def test_columns_of_a_parquet_file_have_types() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lists", "options", "task", "names"),
+    [
+        (cycle([0.5, 1.0], [2.5, 3.0], None), {}, "regression", ("at0", "at1")),
+        (cycle([1, 9], [4, 7]), {"task": "regression"}, "regression", ("at0", "at1")),
+        (cycle([0, 0, 1], [1, 0, 0], [0, 1, 0]), {}, "image-classification", ("0", "1", "2")),
+        (cycle([True, True], [True, False], [False, True]), {}, "multi-label", ("0", "1")),
+        (cycle([3, 12], [12], []), {}, "multi-label", ("12", "3")),
+        (cycle([3, 12], [7, 12], [3, 7]), {"task": "multi-label"}, "multi-label", ("12", "3", "7")),
+        (cycle([4], [6]), {}, "image-classification", ("4", "6")),
+    ],
+)
+def test_a_target_of_lists_of_numbers_is_a_row_of_labels_or_names_them(
+    lists: list[Any], options: dict[str, Any], task: str, names: tuple[str, ...]
+) -> None:
+    found = read(as_parquet(age=AGE, at=lists), target="at", **options)
+
+    assert found.arrays.task == task
+    assert (found.spec.target_names or found.spec.class_names)[: len(names)] == names
+    assert found.spec.train_examples + found.spec.test_examples == sum(
+        one is not None for one in lists
+    )
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        (cycle([0.5], [0.5, 1.0]), "'at' holds lists of 2 lengths; expected as many numbers"),
+        (cycle([0.5, None], [0.5, 1.0]), "lists with 30 missing values; expected a number at each"),
+    ],
+)
+def test_lists_of_numbers_with_gaps_are_refused_as_a_target(lists: Any, message: str) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        read(as_parquet(age=AGE, at=lists), target="at")
+
+
 def test_bytes_in_a_parquet_file_are_texts_where_they_are_utf_8() -> None:
     letters = [b"a", "\u00e9".encode()]
     columns = {"letter": cycle(*letters), "same": cycle("a", "\u00e9"), "y": cycle(b"no", b"yes")}

@@ -1,6 +1,7 @@
 """Images with a table of their labels: how columns and files are found, and every usual fault."""
 
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -144,6 +145,16 @@ def test_numbers_are_targets_and_several_columns_several_labels() -> None:
     sets = read(files, target="red,blue")
     assert (sets.arrays.task, sets.spec.class_names) == ("multi-label", ("red", "blue"))
     assert labels_of(sets) == {k: [k % 2, k // 3 % 2] for k in range(N)}
+
+
+def test_a_column_of_lists_names_the_labels_of_each_image() -> None:
+    lists = [["a", "b"] if k % 2 else ["b"] if k % 3 else [] for k in range(N)]
+    lines = [json.dumps({"file": f"{k}.png", "labels": one}) for k, one in enumerate(lists)]
+
+    found = read({**IMAGES, "labels.jsonl": "\n".join(lines)})
+
+    assert (found.arrays.task, found.arrays.class_names) == ("multi-label", ("a", "b"))
+    assert labels_of(found) == {k: ["a" in one, "b" in one] for k, one in enumerate(lists)}
 
 
 def test_one_hot_columns_are_classes() -> None:

@@ -144,8 +144,8 @@ def test_it_is_said_how_many_of_many_images_are_read() -> None:
          {}, "the image of train row 0 is not in the data set"),
         (archive(PICTURES | LABEL, x=stream(table(image=[{"bytes": b"no", "path": ""}] * N))),
          {}, "'train/0' cannot be read as an image"),
-        (archive(PICTURES, x=stream(table(image=PNGS, label=[[1]] * N))), {"target": "label"},
-         "the label column 'label' is of type list<"),
+        (archive(PICTURES, x=stream(table(image=PNGS, label=[{"a": 1}] * N))), {"target": "label"},
+         "the label column 'label' is of type struct<"),
     ],
 )  # fmt: skip
 def test_other_folders_are_refused_with_what_to_do(
@@ -212,6 +212,45 @@ def test_lists_of_classes_are_several_labels_by_their_names() -> None:
     wrong = stream(pa.table({"text": texts, "labels": [[3]] * N}))
     with pytest.raises(InvalidDataset, match=r"found the labels \[3\]; expected .* from 0 to 2"):
         read(archive({"labels": SETS}, train=wrong), text="text")
+
+
+@pytest.mark.parametrize("kind", ["images", "arrays"])
+def test_images_and_arrays_have_several_labels_by_name_or_as_rows(kind: str) -> None:
+    x = PNGS if kind == "images" else np.arange(2 * N).reshape(N, 2).tolist()
+    features = {"x": {"_type": "Image"} if kind == "images" else {}, "labels": SETS}
+    names = [[k % 3] if k % 2 else [k % 3, (k + 1) % 3] for k in range(N)]
+    rows = [[int(label in one) for label in range(3)] for one in names]
+
+    found = read(archive(features, train=stream(pa.table({"x": x, "labels": names}))))
+    other = read(archive({"x": features["x"]}, train=stream(pa.table({"x": x, "labels": rows}))))
+
+    assert (found.arrays.task, found.spec.class_names) == ("multi-label", ("b", "g", "r"))
+    assert (other.arrays.task, other.spec.class_names) == ("multi-label", ("0", "1", "2"))
+    for one in (found, other):
+        counts = one.arrays.y_train.sum(axis=0) + one.arrays.y_test.sum(axis=0)
+        np.testing.assert_array_equal(counts, np.sum(rows, axis=0))
+
+
+@pytest.mark.parametrize("target", ["place", "up,right"])
+def test_images_have_several_numbers_to_predict(target: str) -> None:
+    place = np.random.default_rng(0).normal(size=(N, 2))
+    columns = {"place": place.tolist(), "up": place[:, 0], "right": place[:, 1]}
+    data = pa.table({"x": PNGS, "who": [f"p{k // 4}" for k in range(N)], **columns})
+    parts = {"train": stream(data), "test": stream(data[:9])}
+
+    found = read(archive({"x": {"_type": "Image"}}, **parts), target=target)
+
+    names = ("place0", "place1") if target == "place" else ("up", "right")
+    assert found.spec.target_names == names
+    np.testing.assert_array_equal(found.arrays.y_train, place)
+    np.testing.assert_array_equal(found.arrays.y_test, place[:9])
+    alone = archive({"x": {"_type": "Image"}}, train=stream(data))
+    grouped = read(alone, target=target, group="who")
+    assert grouped.spec.split.test is SplitKind.GROUP
+    gaps = data.set_column(3, "up", pa.array([None, *place[1:, 0]]))
+    if target == "up,right":
+        with pytest.raises(InvalidDataset, match="1 examples have no value in 'up', 'right'"):
+            read(archive({"x": {"_type": "Image"}}, train=stream(gaps)), target=target)
 
 
 def test_all_but_one_of_several_columns_of_arrays_can_be_left_out() -> None:
