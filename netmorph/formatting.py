@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+ACCURACY = "accuracy"  # the metric that a percentage without a name is
+
 
 def percent(share: float | None) -> str:
     """A share between 0 and 1 in percent; a dash for None."""
@@ -13,6 +15,11 @@ def metric(value: float | None, in_percent: bool) -> str:
     if in_percent or value is None:
         return percent(value)
     return f"{value:.4g}"
+
+
+def name_before(name: str, in_percent: bool) -> str:
+    """The name of a metric to write before its value; none for accuracy, a plain percentage."""
+    return "" if in_percent and name == ACCURACY else f"{name} "
 
 
 def measures(found: Mapping[str, float]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from netmorph.answers import ENDED, Search
 from netmorph.client import Client
-from netmorph.formatting import clock, measures, metric, out_of
+from netmorph.formatting import clock, measures, metric, name_before, out_of
 
 _PAUSE = 0.2  # least seconds between two requests for changes
 
@@ -109,7 +109,7 @@ def best_text(search: Search) -> str:
         return "nothing yet"
     in_percent, std = search.get("in_percent", True), best["value_std"]
     error = "" if std is None else f" ± {100 * std:.2f}" if in_percent else f" ± {std:.2g}"
-    name = "" if in_percent else f"{search['metric']} "
+    name = name_before(search["metric"], in_percent)
     more = f"; {found}" if (found := measures(best.get("measures") or {})) else ""
     return f"{name}{metric(best['value'], in_percent)}{error} (trial {best['number']}{more})"
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from netmorph import lineage
 from netmorph.answers import Search, Trial
-from netmorph.formatting import clock, measures, metric
+from netmorph.formatting import ACCURACY, clock, measures, metric, name_before
 
 
 class TrialSource(Protocol):
@@ -37,7 +37,7 @@ def summary(client: TrialSource, search: Search, folder: Path | None) -> dict[st
         "best_validation": best["value"] if best else None,
         "validation_measures": (best.get("measures") or {}) if best else {},
         "test_metric": final["test_metric"] if final else None,
-        "test_accuracy": final["test_metric"] if final and in_percent else None,
+        "test_accuracy": final["test_metric"] if final and search["metric"] == ACCURACY else None,
         "test_measures": (final.get("test_measures") or {}) if final else {},
         "test_examples": final["test_examples"] if final else None,
         "parameters": final["parameters"] if final else None,
@@ -100,10 +100,10 @@ def _test(result: dict[str, Any]) -> str:
 
 
 def _measured(result: dict[str, Any], value: str, more: str) -> str:
-    """A metric, with its name where it is no percentage, and further measures."""
+    """A metric, with its name unless it is accuracy, and further measures."""
     if result[value] is None:
         return "–"
-    name = "" if result["in_percent"] else f"{result['metric']} "
+    name = name_before(result["metric"], result["in_percent"])
     further = f", {measures(result[more])}" if result[more] else ""
     return f"{name}{metric(result[value], result['in_percent'])}{further}"
 

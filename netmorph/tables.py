@@ -15,7 +15,7 @@ from rich.text import Text
 
 from netmorph.answers import Dataset, Delivery, Front, Key, Search, Trial, Webhook
 from netmorph.diagnosis import Finding
-from netmorph.formatting import clock, measures, metric, milliseconds, out_of
+from netmorph.formatting import clock, measures, metric, milliseconds, name_before, out_of
 from netmorph.lineage import ensemble, exported, steps
 from netmorph.progress import best_text, left_text, phase
 from netmorph.table_parts import SHORT_ID, USUAL, WIDE, NarrowTable, empty_table, list_table
@@ -93,7 +93,7 @@ def test_text(item: Search) -> str:
     final = item["final"]
     if final is None:
         return "–"
-    name = "" if _in_percent(item) else f"{item['metric']} "
+    name = name_before(item["metric"], _in_percent(item))
     found = measures(final.get("test_measures") or {})
     more = f" ({found})" if found else ""
     return f"{name}{metric(final['test_metric'], _in_percent(item))}{more}"

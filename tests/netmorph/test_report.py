@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from netmorph import report
+from netmorph import report, tables
+from netmorph.progress import best_text
 from tests.netmorph.samples import (
     COMPARED,
     COMPLETE,
@@ -92,6 +93,18 @@ def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> 
         "precision  bf16",
         "in winner  37 % of all training seconds",
     ]
+
+
+def test_a_percentage_that_is_no_accuracy_has_its_name(out: Console) -> None:
+    search = FINISHED | {"metric": "AUROC"}
+    with answering() as client:
+        result = report.summary(client, search, None)  # type: ignore[arg-type]
+
+    assert (result["test_metric"], result["test_accuracy"]) == (0.97, None)
+    report.print_summary(result, out)
+    assert lines_of(out)[3] == "test       AUROC 97.00 % of 360 examples"
+    assert best_text(search).startswith("AUROC ")  # type: ignore[arg-type]
+    assert tables.test_text(search).startswith("AUROC 97.00 %")  # type: ignore[arg-type]
 
 
 def test_the_report_of_a_regression_has_errors_in_the_units_of_the_data(out: Console) -> None:
