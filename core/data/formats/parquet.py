@@ -1,7 +1,8 @@
 """Tables as Parquet files, whose columns have types."""
 
 import re
-from collections.abc import Iterable
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -77,10 +78,27 @@ def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
         with files.open(name) as stream:
             _check_footer(stream)
             table = _read(interruption.checked(stream), limits)
+            declared = _declared_categories(parquet.read_metadata(stream).metadata or {})
     except (pa.ArrowException, *UNREADABLE) as error:
         reason = " ".join(str(error).split())[:120]
         raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
+    for index, field in enumerate(table.schema):
+        if field.name in declared and _is_number(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
     return Table(by_name(table))
+
+
+def _declared_categories(metadata: Mapping[bytes, bytes]) -> set[str]:
+    """The columns that were written as categories; Arrow gives those of numbers as numbers."""
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(b64decode(metadata.get(b"ARROW:schema", b""))))
+    except (pa.ArrowException, ValueError):  # written by another program
+        return set()
+    return {field.name for field in schema if pa.types.is_dictionary(field.type)}
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:

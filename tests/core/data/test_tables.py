@@ -340,6 +340,17 @@ def test_bytes_in_a_parquet_file_are_texts_where_they_are_utf_8() -> None:
         read(as_parquet(letter=cycle(b"\xff", b"a"), y=columns["y"]))
 
 
+def test_numbers_that_were_written_as_categories_are_categories() -> None:
+    grades = pa.array(cycle(1, 20, 3)).dictionary_encode()
+    found = read(as_parquet(age=AGE, grade=grades, y=pa.array(cycle(7, 10)).dictionary_encode()))
+
+    assert found.spec.table.columns[1].categories == ("1", "20", "3")
+    assert set(found.spec.class_names) == {"7", "10"}
+    plain = io.BytesIO()
+    parquet.write_table(pa.table({"a": AGE, "b": grades, "y": Y}), plain, store_schema=False)
+    assert read(plain.getvalue()).spec.table.columns[1].kind == "number"
+
+
 def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
     buffer = io.BytesIO()
     parquet.write_table(pa.table({"a": [{"b": k} for k in range(N)], "y": Y}), buffer)

@@ -134,6 +134,8 @@ TYPED = {
     "view": pa.array(["a", "b", None, "c"] * (N // 4), pa.string_view()),
     "bytes": pa.array([b"a", "\u00e9".encode(), None, b"c"] * (N // 4)),
     "coded": pa.array([b"1.5", b"2", None, b"7.0"] * (N // 4)).dictionary_encode(),
+    "grades": pa.array([1, 20, None, 3] * (N // 4)).dictionary_encode(),
+    "halves": pa.array([1.0, 2.5, None, 1e20] * (N // 4)).dictionary_encode(),
     "decimal": pa.array([Decimal("1.50"), Decimal("-2"), None, Decimal("7")] * (N // 4)),
     "nanos": pa.array([f"2024-01-0{k % 4 + 1} 12:00:00.{k % 4}23456789" for k in range(N)]),
     "rare": pa.array(["a", "b"] * (N // 2 - 3) + ["c", "d", "e", None, None, "f"]),
