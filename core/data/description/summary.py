@@ -105,4 +105,4 @@ def _examples(kind: str, shape: tuple[int, ...], *, are_padded: bool) -> str:
     if kind == "signals":
         channels, steps = shape[0] - are_padded, f"{'up to ' * are_padded}{shape[1]}"
         return f"signals of {steps} steps and {channels} channel{'s' * (channels > 1)}"
-    return f"vectors of {shape[0]} features"
+    return f"vectors of {shape[0]} feature{'s' * (shape[0] > 1)}"

@@ -87,7 +87,9 @@ def read_listed(
             f"expected at most {limits.bytes}: give a smaller largest side"
         )
     animated = [name for name, look in looks.items() if look.is_animated]
-    return replace(_read(files, listed, form, ignored), warnings=_animated_warning(animated))
+    deep = [name for name, look in looks.items() if look.is_16_bit]
+    warnings = (*_animated_warning(animated), *_depth_warning(deep, form))
+    return replace(_read(files, listed, form, ignored), warnings=warnings)
 
 
 def _look(files: Files, name: str, limits: ReadLimits) -> ImageFacts:
@@ -153,6 +155,16 @@ def _animated_warning(names: Sequence[str]) -> tuple[str, ...]:
     return (
         f"animated images, of which only the first picture is read: {len(names):,}, such as "
         f"{shown(names[0])}",
+    )
+
+
+def _depth_warning(names: Sequence[str], form: ImageSpec) -> tuple[str, ...]:
+    """That 16 bits are lost, where they are."""
+    if not names or form.mode == "I;16":
+        return ()
+    return (
+        f"images of 16 bits are reduced to 8, as others have colours, a palette or transparency: "
+        f"{len(names):,}, such as {shown(names[0])}; to keep 16 bits, make all images grey",
     )
 
 

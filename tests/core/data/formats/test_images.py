@@ -197,6 +197,19 @@ def test_sixteen_bits_are_kept_in_grey_images() -> None:
     np.testing.assert_array_equal(other.x_train[-1, 0], GREY * 257.0)  # of eight bits
 
 
+def test_a_loss_of_sixteen_bits_is_warned_of() -> None:
+    deep = file_of(Image.fromarray(np.random.default_rng(0).integers(0, 65_535, (6, 5), np.uint16)))
+    grey = tree("a", data=deep) | tree("b")
+
+    found = read(grey | {"b/colour.png": file_of(Image.fromarray(COLOUR))})
+
+    assert any(
+        text.startswith("images of 16 bits are reduced to 8") and "5, such as 'a/0.png'" in text
+        for text in found.description.warnings
+    )
+    assert not any("16 bits" in text for text in read(grey).description.warnings)
+
+
 def test_sixteen_bits_become_eight_beside_colours() -> None:
     image = np.random.default_rng(0).integers(0, 65_535, (6, 5), np.uint16)
 
