@@ -31,7 +31,7 @@ _ANNOTATIONS = frozenset({".json", ".xml", ".txt"})  # of COCO, Pascal VOC and Y
 _DESCRIPTIONS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")  # behind the suffix of a table
-_IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
+_IDX = re.compile(r".*idx\d[-_.]?(ubyte|byte|short|int|float|double)?(\.gz)?", re.IGNORECASE)
 _FILE = re.compile(
     r".*\.(npz|npy|zip|gz|bz2|xz|zst|tgz|tar|csv|tsv|parquet|jsonl|ndjson|"
     r"h5|pkl|pt|mat)",

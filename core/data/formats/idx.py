@@ -17,7 +17,8 @@ from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_fo
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.errors import InvalidDataset
 
-_NAME = re.compile(r"(?P<start>.*?)[-_.](?:idx\d[-_.]?(?:ubyte)?)(?:\.gz)?", re.IGNORECASE)
+_KINDS = "ubyte|byte|short|int|float|double"  # of values, as names say them
+_NAME = re.compile(rf"(?P<start>.*?)[-_.](?:idx\d[-_.]?(?:{_KINDS})?)(?:\.gz)?", re.IGNORECASE)
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 _MAX_AXES = 4

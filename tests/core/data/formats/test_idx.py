@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from core.data import intake
 from core.data.files import ReadLimits
 from core.data.intake import Intake
 from core.errors import InvalidDataset
+from netmorph.uploads import packed
 
 X = np.arange(30 * 12, dtype=np.uint8).reshape(30, 4, 3)
 Y = (np.arange(30) % 3).astype(np.uint8)
@@ -37,10 +39,10 @@ TEST = {"t10k-images-idx3-ubyte": idx(X[:9]), "t10k-labels-idx1-ubyte": idx(Y[:9
 
 
 @pytest.mark.parametrize("folder", ["", "mnist/"])
-@pytest.mark.parametrize("packed", [True, False])
-def test_the_files_of_mnist_are_a_data_set(folder: str, packed: bool) -> None:
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_the_files_of_mnist_are_a_data_set(folder: str, is_packed: bool) -> None:
     files = TRAIN | TEST
-    if packed:
+    if is_packed:
         files = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in files.items()}
 
     found = read({folder + name: data for name, data in files.items()})
@@ -56,6 +58,18 @@ def test_numbers_of_every_type_are_read(kind: str) -> None:
     found = read({"images.idx3-ubyte": idx(x), "labels.idx1-ubyte": idx(Y), **TEST})
 
     np.testing.assert_array_equal(found.arrays.x_train[:, 0], x)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("f4", "float"), ("i4", "int"), ("i2", "short")])
+def test_names_may_say_the_type_of_the_numbers(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / f"train-images-idx3-{name}").write_bytes(idx(X.astype(kind)))
+    (tmp_path / f"train-labels-idx1-{name}.gz").write_bytes(gzip.compress(idx(Y.astype(kind))))
+
+    with packed(tmp_path) as file, file.open("rb") as stream:
+        found = intake.read(stream, ReadLimits())
+
+    assert found.description.format == "idx"
+    assert found.spec.train_examples + found.spec.test_examples == len(X)
 
 
 @pytest.mark.parametrize(
