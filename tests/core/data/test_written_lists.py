@@ -95,6 +95,6 @@ def test_rows_without_labels_are_left_out_with_what_to_write() -> None:
 
 def test_lists_that_are_no_labels_or_examples_are_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidDataset, match="column 'target' is of type list<"):
-        read(as_parquet(a=[*range(50)], target=[[0.5]] * 50))
+        read(as_parquet(a=[*range(50)], target=[[[0.5]]] * 50))
     with pytest.raises(InvalidDataset, match="column 'tags' holds lists of string; expected lists"):
         read(as_parquet(tags=SETS, target=["a", "b"] * 25))
