@@ -153,7 +153,7 @@ LISTS = [[1.0] * (1 + k % 2) for k in range(N)]
         ({"x": [[[1]], [[1], [2]]] * (N // 2)}, {"layout": "NL"}, "no signals NL;"),
         ({"x": LISTS}, {"layout": "NCL"}, "that are no signals NCL"),
         ({"x": [[[[[1]]]]] * N}, {}, "holds lists of 4 levels; expected up to 3"),
-        ({"x": [[1, 2]] * N, "y": [[1]] * N}, {}, "column 'y' is of type list<"),
+        ({"x": [[1, 2]] * N, "y": [[[1]]] * N}, {}, "column 'y' is of type list<"),
         ({"x": LISTS}, {"layout": "NL", "text": "x"}, "the layout 'NL' is for arrays"),
         ({"x": [{"a": 1}] * N}, {}, "column 'x' is of type struct<"),
     ],
