@@ -1,7 +1,7 @@
 """Arrays and data frames as files that the service takes as data sets."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,13 @@ def is_frame(given: Any) -> bool:
     return isinstance(given, pa.Table) or (is_known and hasattr(given, "columns"))
 
 
-def table_of(frame: Any) -> pa.Table:
-    """A data frame as an Arrow table.
+def column_names(frame: Any) -> list[Any]:
+    """The names of the columns of a data frame."""
+    return list(frame.column_names if isinstance(frame, pa.Table) else frame.columns)
+
+
+def table_of(frame: Any, without: Collection[int] = ()) -> pa.Table:
+    """A data frame as an Arrow table, without the columns of these indices.
 
     Raises:
         ValueError: it is no data frame, or a column holds values of no single type.
@@ -41,13 +46,18 @@ def table_of(frame: Any) -> pa.Table:
             "of Arrow"
         )
     try:
-        if isinstance(frame, pa.Table):
-            return _plain(frame)
-        if hasattr(frame, "to_arrow"):  # polars
-            return _plain(frame.to_arrow())
-        return _plain(pa.Table.from_pandas(frame, preserve_index=False))
+        return _plain(_arrow(frame, without))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise mixed_types(error) from None
+
+
+def _arrow(frame: Any, without: Collection[int]) -> pa.Table:
+    kept = [index for index in range(len(column_names(frame))) if index not in without]
+    if isinstance(frame, pa.Table):
+        return frame.select(kept)
+    if hasattr(frame, "to_arrow"):  # polars
+        return frame[:, kept].to_arrow()
+    return pa.Table.from_pandas(frame.iloc[:, kept], preserve_index=False)
 
 
 def mixed_types(error: pa.ArrowException) -> ValueError:

@@ -17,7 +17,7 @@ import tempfile
 import warnings
 import zipfile
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import prod
@@ -33,7 +33,7 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from netmorph import data_files, export, predictor, progress
+from netmorph import data_files, export, left_out, predictor, progress
 from netmorph.answers import Dataset, Search
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
@@ -81,6 +81,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     _task: ClassVar[str]  # what the labels are for
     _has_labels = False  # whether y has several labels for each example
+    _has_columns = False  # whether X has columns that can be left out
+    _left_out: tuple[int, ...] = ()  # indices of those that were left out of the fit
     _checks: ClassVar[dict[str, Any]]  # of scikit-learn, on X
 
     def __init__(
@@ -96,6 +98,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         class_weights: str | None = None,
         training: dict[str, Any] | None = None,
         layout: str | None = None,
+        leave_out: str | int | Sequence[str | int] | None = None,
         split_seed: int | None = None,
         workers: int = 1,
         url: str | None = None,
@@ -116,6 +119,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             class_weights: "balanced": all classes count equally in training; only of classifiers.
             training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
             layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
+            leave_out: Columns of X that are not learned from and not sent to the service, such as
+                identifiers: names in a data frame, or positions from 0; only of tables.
             split_seed: Seed of the test split and of the validation splits; None: always the same
                 test split, and `random_state`.
             workers: Workers of a service that is started for this fit.
@@ -134,6 +139,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.class_weights = class_weights
         self.training = training
         self.layout = layout
+        self.leave_out = leave_out
         self.split_seed = split_seed
         self.workers = workers
         self.url = url
@@ -170,11 +176,23 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         keys: _SplitKeys | None,
     ) -> Self:
         """Search for a network that learns y from x, train it and load it."""
+        self._left_out = self._to_leave_out(train)
         upload = self._upload(train, self._validation(validation), keys)
         self.search_, self._archive = self._search(upload, train.x.shape)
         assert self.search_["final"] is not None
         self.test_score_ = self.search_["final"]["test_metric"]
         return self
+
+    def _to_leave_out(self, train: _Examples) -> tuple[int, ...]:
+        """The indices of the columns that `leave_out` names; raises ValueError where it cannot."""
+        if self.leave_out is None:
+            return ()
+        if not self._has_columns:
+            raise ValueError(
+                f"found leave_out {self.leave_out!r}; expected None, as only rows of a table have "
+                "columns to leave out: TabularClassifier and TabularRegressor"
+            )
+        return left_out.indices(self.leave_out, train.given, train.x.shape[1])
 
     def _validation(self, given: tuple[ArrayLike, ArrayLike] | None) -> _Examples | None:
         """The examples to validate on, checked as those of a prediction.
@@ -510,6 +528,7 @@ class _Rows(_Estimator):
 
     _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_all_finite": "allow-nan"}
     _fields: ClassVar[dict[str, str | list[str]]] = {}  # of the upload's form
+    _has_columns = True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -544,11 +563,11 @@ class _Rows(_Estimator):
         )
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(network.table.encode_arrow(_table(given, x)))
+        return np.asarray(network.table.encode_arrow(self._table(given, x)))
 
     def _table(self, given: ArrayLike, x: NDArray[Any]) -> pa.Table:
-        """The examples as a table, without their targets."""
-        return _table(given, x)
+        """The examples as a table, without their targets and what is left out."""
+        return _table(given, x, self._left_out)
 
 
 def _target_names(table: pa.Table, y: NDArray[Any]) -> list[str]:
@@ -610,6 +629,7 @@ class _Texts(_Rows):
 
     _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_2d": False}
     _fields: ClassVar[dict[str, str | list[str]]] = {"text": "text"}
+    _has_columns = False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -631,16 +651,19 @@ def _listed(x: NDArray[Any]) -> list[str]:
     return texts
 
 
-def _table(given: Any, x: NDArray[Any]) -> pa.Table:
+def _table(given: Any, x: NDArray[Any], without: Collection[int]) -> pa.Table:
     """The rows as an Arrow table; the columns of an array are named by their positions.
+
+    The columns of the indices in `without` are left out.
 
     Raises:
         ValueError: a column holds values of several types, or of none that Arrow knows.
     """
     if data_files.is_frame(given):
-        return data_files.table_of(given)
+        return data_files.table_of(given, without)
+    kept = [k for k in range(x.shape[1]) if k not in without]
     try:
-        return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in range(x.shape[1])})
+        return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in kept})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise data_files.mixed_types(error) from None
 
@@ -671,8 +694,9 @@ class TabularClassifier(_Classifier, _Rows):
     """A search for a classifier of rows of a table: a data frame, or an array (N, columns).
 
     Columns may hold numbers, texts, truth values, dates and categories; None and NaN are missing
-    values. The description of the data set `search_["dataset"]` says how each was understood. There
-    is no `layout`; the attributes are those of `ImageClassifier`.
+    values. The description of the data set `search_["dataset"]` says how each was understood. Rows
+    to predict have the columns of `fit`, those that `leave_out` names among them. There is no
+    `layout`; the attributes are those of `ImageClassifier`.
     """
 
 

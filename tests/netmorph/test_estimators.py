@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pyarrow import parquet as pq
 from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -545,6 +547,70 @@ def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: 
     ):
         with pytest.raises(ValueError, match=message):
             read(None, groups, times)
+
+
+NAMES = ("patient", "age", "weight")
+
+
+def rows_without(leave_out: Any, given: Any, x: NDArray[Any]) -> pa.Table:
+    """The table that a fit of these rows sends, and that a prediction reads without its target."""
+    estimator = TabularRegressor(leave_out=leave_out)
+    train = _Examples(given, x, np.arange(len(x)) / 2)
+    estimator._left_out = estimator._to_leave_out(train)
+    sent = pq.read_table(io.BytesIO(estimator._upload(train, None, None).content))
+    assert sent.column_names[-1] == "target"
+    assert estimator._table(given, x).equals(sent.drop_columns("target"))
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "kept"),
+    [
+        ("patient", ["age", "weight"]),
+        (["weight", "patient"], ["age"]),
+        (["patient", "patient"], ["age", "weight"]),
+        (np.array(["age"]), ["patient", "weight"]),
+        (0, ["age", "weight"]),
+        ([np.int64(-1), 0], ["age"]),
+        ([], ["patient", "age", "weight"]),
+    ],
+)
+def test_columns_to_leave_out_are_neither_sent_nor_read(leave_out: Any, kept: list[str]) -> None:
+    columns = [["p1", 7, None] * 10, list(range(30)), [0.5] * 30]
+    x = np.array(columns, object).T
+    frame = pa.table([list(map(str, columns[0])), *columns[1:]], names=NAMES)
+
+    assert rows_without(leave_out, frame, x).column_names[:-1] == kept
+    if not (isinstance(leave_out, str) or np.asarray(leave_out).dtype.kind == "U"):
+        positions = [f"column {NAMES.index(name)}" for name in kept]
+        as_array = x if "patient" not in kept else ROWS[:, :3]  # no table holds mixed values
+        assert rows_without(leave_out, as_array, as_array).column_names[:-1] == positions
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "named", "message"),
+    [
+        (["Age"], True, "'Age', which X does not have; expected some of 'patient', 'age', 'w"),
+        (["age"], False, "names 'age', but X is no data frame; expected positions of its 3"),
+        ([3], False, "position 3, but X has 3 columns; expected 0 to 2"),
+        (-4, True, "position -4, but X has 3 columns"),
+        ([True, False, False], True, "names True, which X does not have"),
+        (1.5, True, "leave_out is 1.5; expected names or positions"),
+        ([2, 1, 0], True, "all 3 columns of X; expected one to learn from"),
+    ],
+)
+def test_columns_to_leave_out_must_be_there(leave_out: Any, named: bool, message: str) -> None:
+    x = ROWS[:, :3]
+    given = pa.table(list(x.T), names=NAMES) if named else x
+    with pytest.raises(ValueError, match=message):
+        TabularClassifier(leave_out=leave_out).fit(given, KINDS)
+
+
+@pytest.mark.parametrize("kind", [ImageClassifier, SignalRegressor, TextClassifier])
+def test_only_rows_have_columns_to_leave_out(kind: Any) -> None:
+    x = [f"word {k}" for k in KINDS] if kind is TextClassifier else ROWS
+    with pytest.raises(ValueError, match="found leave_out 0; expected None, as only rows"):
+        kind(leave_out=0).fit(x, KINDS)
 
 
 @pytest.mark.parametrize(
