@@ -236,6 +236,10 @@ def extend(
 
     For example: `netmorph extend last --minutes 10`.
     """
+    if (trials, minutes, parallelism, priority) == (None,) * 4:
+        raise typer.BadParameter(
+            "nothing to extend: give --trials, --minutes, --parallelism or --priority"
+        )
     with connect(service) as client:
         item = resolve(client, search)
         more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
@@ -289,6 +293,10 @@ def edit(
     as_json: JsonOption = False,
 ) -> None:
     """Change the name, the tags or the note of a search, or share it with all users to be read."""
+    if not (tag or untag) and (name, note, share) == (None,) * 3:
+        raise typer.BadParameter(
+            "nothing to change: give --name, --tag, --untag, --note, --share or --no-share"
+        )
     with connect(service) as client:
         item = resolve(client, search)
         tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})

@@ -15,7 +15,6 @@ from netmorph.commands.options import (
     with_service,
 )
 from netmorph.commands.searches import resolve
-from netmorph.errors import ClientError
 from netmorph.target import Target
 from netmorph.tracking import to_mlflow, to_tensorboard
 
@@ -42,7 +41,9 @@ def track(
     Called again, also while the search runs, it adds what is new.
     """
     if tensorboard is None and mlflow is None:
-        raise ClientError("nothing to write to: give --tensorboard FOLDER, --mlflow URI, or both")
+        raise typer.BadParameter(
+            "nothing to write to: give --tensorboard FOLDER, --mlflow URI, or both"
+        )
     written = {}
     with connect(service) as client:
         item = resolve(client, search)

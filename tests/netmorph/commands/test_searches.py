@@ -115,6 +115,21 @@ def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, 
     assert "has no limit in minutes; expected one of: trials" in refused(ended)
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("extend", "nothing to extend: give --trials, --minutes, --parallelism or --priority"),
+        ("edit", "nothing to change: give --name, --tag, --untag, --note, --share or --no-share"),
+        ("track", "nothing to write to: give --tensorboard FOLDER, --mlflow URI, or both"),
+    ],
+)
+def test_a_command_without_what_it_is_for_is_wrong_usage(netmorph, command, message) -> None:
+    """No service is needed to say so."""
+    ended = netmorph(command, "last", "--json")
+    assert ended.returncode == 2
+    assert json.loads(ended.stderr) == {"error": f"Invalid value: {message}"}
+
+
 def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, search) -> None:
     options = ("--data-dir", service.directory)
     stopped = netmorph("trial", "stop", search["id"], 7, *options)
