@@ -45,5 +45,8 @@ def rotate_key(
 
 @router.delete("/{key_id}")
 def revoke_key(key_id: KeyId, _: AdminDep, session: SessionDep) -> KeyOut:
-    """Revoke an API key, at once and permanently; the objects it owns stay."""
+    """Revoke an API key, at once and permanently; the objects it owns stay.
+
+    409 for the only key of an admin: rotate it, or create another one first.
+    """
     return keys.revoke(session, key_id)

@@ -103,6 +103,9 @@ def _by_secret() -> Select[UUID, str, str, str | None, datetime | None, datetime
     ).where(or_(Key.hash == hash_, Key.id == rotated.scalar_subquery()), are_open())
 
 
+_OPEN_ADMINS = (
+    select(Key.id).where(Key.role == Role.ADMIN, are_open()).order_by(Key.id).with_for_update()
+)
 _BY_SECRET = _by_secret()  # built once: building costs more than running
 
 
@@ -225,7 +228,16 @@ def get(session: Session, key_id: UUID) -> KeyOut:
 
 
 def revoke(session: Session, key_id: UUID) -> KeyOut:
-    """Revoke a key permanently; what it owns stays. Revoking it again changes nothing."""
+    """Revoke a key permanently; what it owns stays. Revoking it again changes nothing.
+
+    Raises Conflict for the only open key of an admin: nobody could create another one.
+    """
+    admins = session.scalars(_OPEN_ADMINS).all()  # locked: two admins may revoke each other
+    if admins == [key_id]:
+        raise Conflict(
+            "this is the only key of an admin, and nobody could create another one: give it a new "
+            "secret (netmorph key rotate), or create another key of an admin first"
+        )
     key = _locked(session, key_id)
     if key.revoked_at is None:
         key.revoked_at = func.now()

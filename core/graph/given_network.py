@@ -138,7 +138,7 @@ def check_fits(architecture: Architecture, spec: DatasetSpec, bounds: Bounds) ->
             f"the network is not within the bounds: it has {len(architecture.nodes)} layers, "
             f"width {width(architecture)}, {architecture.parameters} parameters, "
             f"{architecture.flops} FLOPs and an expected latency of "
-            f"{latency(architecture, bounds):.2g} s; raise the bounds, or leave them out"
+            f"{1000 * latency(architecture, bounds):.2g} ms; raise the bounds, or leave them out"
         )
 
 

@@ -24,7 +24,7 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
         raise InvalidInput(
             f"the bounds are too small: the smallest root for {spec.input_shape} has "
             f"{len(root.nodes)} layers, width {width(root)}, {root.parameters} parameters, "
-            f"{root.flops} FLOPs and an expected latency of {latency(root, bounds):.2g} s; "
+            f"{root.flops} FLOPs and an expected latency of {1000 * latency(root, bounds):.2g} ms; "
             "raise the bounds"
         )
     return (root,)

@@ -108,7 +108,7 @@ def revoke(
     which: KeyArgument,
     as_json: JsonOption = False,
 ) -> None:
-    """Revoke an API key at once and permanently."""
+    """Revoke an API key at once and permanently. The only key of an admin is refused: rotate it."""
     with connect(service) as client:
         item = resolve(client.list_keys(), which)
         client.revoke_key(item["id"])

@@ -37,6 +37,22 @@ def test_a_revoked_or_unknown_key_opens_nothing(world: Any) -> None:
     assert revoked.revoked_at == again.revoked_at is not None
 
 
+def test_the_only_key_of_an_admin_is_rotated_and_not_revoked(world: Any) -> None:
+    """Else nobody could create a key; a key that has expired is no other one."""
+    with world.sessions.begin() as session:
+        keys.create(session, "Ada", Role.USER)
+        only = keys.create(session, "root", Role.ADMIN)
+        expired = keys.create(session, "of last year", Role.ADMIN)
+    world.set(Key, expired.id, expires_at=text("now() - interval '1 day'"))
+    with world.sessions.begin() as session:
+        with pytest.raises(Conflict, match="only key of an admin.*netmorph key rotate"):
+            keys.revoke(session, only.id)
+        keys.revoke(session, expired.id)
+        assert keys.rotate(session, only.id).revoked_at is None
+        keys.create(session, "another", Role.ADMIN)
+        assert keys.revoke(session, only.id).revoked_at is not None
+
+
 def test_only_a_key_that_exists_can_be_revoked(world: Any) -> None:
     with world.sessions.begin() as session, pytest.raises(NotFound, match="there is no key"):
         keys.revoke(session, keys.FIRST_ADMIN)
@@ -128,6 +144,7 @@ def test_a_revoked_key_of_the_settings_stays_revoked(world: Any) -> None:
     """Through restarts, and also after another key was set; the other one opens."""
     start(world, "first secret")
     with world.sessions.begin() as session:
+        keys.create(session, "another", Role.ADMIN)
         keys.revoke(session, keys.FIRST_ADMIN)
     assert not start(world, "first secret")
     assert not opens(world, "first secret")

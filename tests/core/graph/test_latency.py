@@ -108,7 +108,7 @@ def test_every_cost_is_a_positive_number():
 
 
 def test_a_latency_that_no_root_can_meet_is_refused_with_the_expected_one():
-    with pytest.raises(InvalidInput, match=r"an expected latency of \S+ s"):
+    with pytest.raises(InvalidInput, match=r"an expected latency of \S+ ms"):
         roots(SPEC, Bounds(latency=1e-6))
 
 
