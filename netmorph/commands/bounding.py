@@ -5,14 +5,19 @@ from typing import Annotated, Any
 import typer
 
 MaxParametersOption = Annotated[
-    int | None, typer.Option(min=100, help="Upper bound for the parameters of a network.")
+    int | None,
+    typer.Option(min=100, max=2_000_000_000, help="Upper bound for the parameters of a network."),
 ]
 MaxFlopsOption = Annotated[
     int | None, typer.Option(min=1000, help="Upper bound for the operations for one example.")
 ]
 MaxLatencyOption = Annotated[
     float | None,
-    typer.Option(min=0.001, help="Upper bound for the milliseconds for one example, as predicted."),
+    typer.Option(
+        min=0.001,
+        max=60_000,
+        help="Upper bound for the milliseconds for one example, as predicted.",
+    ),
 ]
 MorphismsOption = Annotated[
     str | None,

@@ -16,6 +16,10 @@ from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
 from netmorph.target import Target
 
+MOST_TRIALS = 100_000  # of a budget
+MOST_MINUTES = 30 * 24 * 60  # of a budget
+MOST_IN_FLIGHT = 1024  # trials
+
 
 class Priority(StrEnum):
     """When the waiting trials of a search are leased to workers."""

@@ -45,6 +45,9 @@ from netmorph.commands.datasets import (
     upload,
 )
 from netmorph.commands.options import (
+    MOST_IN_FLIGHT,
+    MOST_MINUTES,
+    MOST_TRIALS,
     JsonOption,
     PriorityOption,
     console,
@@ -113,11 +116,19 @@ def search(
     ],
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Budget: number of trials. Default: 12, or none with --minutes."),
+        typer.Option(
+            min=1,
+            max=MOST_TRIALS,
+            help="Budget: number of trials. Default: 12, or none with --minutes.",
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.2, help="Budget: minutes, final fit included. Default: no limit."),
+        typer.Option(
+            min=0.2,
+            max=MOST_MINUTES,
+            help="Budget: minutes, final fit included. Default: no limit.",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random choices.")
@@ -139,7 +150,10 @@ def search(
     morphisms: MorphismsOption = None,
     without_layers: WithoutLayersOption = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Trials in flight. Default: the number of workers.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_IN_FLIGHT, help="Trials in flight. Default: the number of workers."
+        ),
     ] = None,
     priority: PriorityOption = None,
     ensemble: Annotated[
@@ -356,15 +370,19 @@ def _preview(running: Running, request: _Request, *, as_json: bool) -> None:
         console().print(tables.facts(preview_facts(preview)))
 
 
+def _about(seconds: float) -> str:
+    return f"about {clock(seconds)}" if seconds >= 1 else "less than a second"
+
+
 def preview_facts(preview: Preview) -> dict[str, object]:
     """What a search would be, by label."""
     return {
         "starts from": [
             f"{root['layers']} layers, {root['parameters']:,} parameters, {root['flops']:,} FLOPs, "
-            f"about {clock(root['seconds'])} of training"
+            f"{_about(root['seconds'])} of training"
             for root in preview["roots"]
         ],
-        "later trials": f"about {clock(preview['trial_seconds'])} of training each, as expected of "
+        "later trials": f"{_about(preview['trial_seconds'])} of training each, as expected of "
         "one usual thread",
         "parameters": f"at most {preview['bounds']['parameters']:,}",
         "workers": f"{preview['workers']} that take trials",

@@ -15,6 +15,9 @@ from netmorph.answers import Epoch, Queued, Search, TrialExport
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
+    MOST_IN_FLIGHT,
+    MOST_MINUTES,
+    MOST_TRIALS,
     ClonePriorityOption,
     JsonOption,
     OtherPriorityOption,
@@ -37,6 +40,7 @@ from netmorph.errors import ClientError, RefusedRequest
 from netmorph.report import print_summary, summary
 from netmorph.target import Target
 
+_MOST = {"trials": MOST_TRIALS, "seconds": 60 * MOST_MINUTES}
 #: Fields of a search that a request for it has, too.
 _REQUEST = (
     "task",
@@ -222,12 +226,18 @@ def stop(
 def extend(
     service: Target,
     search: SearchArgument,
-    trials: Annotated[int | None, typer.Option(min=1, help="This many trials more.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, max=MOST_TRIALS, help="This many trials more.")
+    ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="This many minutes more, final fit included.")
+        float | None,
+        typer.Option(min=0.1, max=MOST_MINUTES, help="This many minutes more, final fit included."),
     ] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Trials in flight from now on. Default: as before.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_IN_FLIGHT, help="Trials in flight from now on. Default: as before."
+        ),
     ] = None,
     priority: OtherPriorityOption = None,
     as_json: JsonOption = False,
@@ -255,7 +265,7 @@ def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
     """The limits of a search with these additions, in full.
 
     Raises:
-        ClientError: the search has no limit of this kind.
+        ClientError: the search has no limit of this kind, or no budget may have so much.
     """
     budget: dict[str, float | None] = {**item["budget"]}  # type: ignore[dict-item]
     limits = {}
@@ -268,6 +278,12 @@ def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
                 f"{item['name']} has no limit in {_unit(name)}; expected one of: {known}"
             )
         limits[name] = limit + addition
+        if limits[name] > (most := _MOST[name]):
+            scale = 60 if name == "seconds" else 1
+            raise ClientError(
+                f"{item['name']} would have {limits[name] / scale:,.10g} {_unit(name)} in all; "
+                f"expected at most {most / scale:,.10g}"
+            )
     return limits
 
 
@@ -404,10 +420,14 @@ def clone(
         typer.Option(min=0, max=2**31 - 1, help="Another seed. Default: that of the search."),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Another budget: number of trials.")
+        int | None,
+        typer.Option(min=1, max=MOST_TRIALS, help="Another budget: number of trials."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.2, help="Another budget: minutes, final fit included.")
+        float | None,
+        typer.Option(
+            min=0.2, max=MOST_MINUTES, help="Another budget: minutes, final fit included."
+        ),
     ] = None,
     priority: ClonePriorityOption = None,
     as_json: JsonOption = False,

@@ -45,7 +45,7 @@ def test_the_only_key_of_an_admin_is_rotated_and_not_revoked(world: Any) -> None
         expired = keys.create(session, "of last year", Role.ADMIN)
     world.set(Key, expired.id, expires_at=text("now() - interval '1 day'"))
     with world.sessions.begin() as session:
-        with pytest.raises(Conflict, match="only key of an admin.*netmorph key rotate"):
+        with pytest.raises(Conflict, match=r"only key of an admin.*netmorph key rotate"):
             keys.revoke(session, only.id)
         keys.revoke(session, expired.id)
         assert keys.rotate(session, only.id).revoked_at is None

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from netmorph.client import Client
-from netmorph.commands.search import _options
+from netmorph.commands.search import _options, preview_facts
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
 from tests.netmorph.importing.models import export, program_of, save_program
@@ -168,6 +168,22 @@ def test_a_network_for_other_data_is_an_error_that_says_what_is_expected(
         "search", "--dataset", "digits", "--root", mine, "--data-dir", service.directory
     )
     assert "the network has 9 outputs; expected 10, one for each class" in refused(ended)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.3, "less than a second of training"), (75, "about 1:15 of training")]
+)
+def test_the_times_of_a_dry_run_are_in_words(seconds, words) -> None:
+    root = {"layers": 7, "parameters": 9219, "flops": 18240, "seconds": seconds}
+    preview = {
+        "roots": [root],
+        "trial_seconds": seconds,
+        "bounds": {"parameters": 100},
+        "workers": 1,
+    }
+    facts = preview_facts(preview)  # type: ignore[arg-type]
+    assert words in str(facts["starts from"])
+    assert words in str(facts["later trials"])
 
 
 def test_a_dry_run_creates_no_search(netmorph, service) -> None:

@@ -1,11 +1,19 @@
 """The commands on searches, run against a real service."""
 
+import inspect
 import json
+from typing import Any
 from uuid import UUID
 
 import pytest
+from annotated_types import Le
 
+from core.protocol.contracts.bounds import Bounds
+from core.protocol.contracts.budgets import Budget
+from core.protocol.contracts.search_config import SearchConfig
 from netmorph.client import Client
+from netmorph.commands import searches
+from netmorph.commands.search import search as search_command
 from netmorph.commands.searches import request_of
 from tests.netmorph.commands.conftest import refused
 
@@ -113,6 +121,32 @@ def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, 
     assert ask("show", search["id"])["priority"] == "low"
     ended = netmorph("extend", search["id"], "--minutes", 3, "--data-dir", service.directory)
     assert "has no limit in minutes; expected one of: trials" in refused(ended)
+    ended = netmorph("extend", search["id"], "--trials", 99_999, "--data-dir", service.directory)
+    assert "would have 100,004 trials in all; expected at most 100,000" in refused(ended)
+
+
+@pytest.mark.parametrize("command", ["search", "clone", "extend"])
+def test_the_limits_of_a_budget_are_those_of_the_service(command) -> None:
+    """So an error names the option, in its unit."""
+    _, *given = inspect.signature(getattr(searches, command, search_command)).parameters.values()
+    most = {one.name: one.annotation.__metadata__[0].max for one in given if one.name in MOST}
+    assert most
+    assert most == {name: MOST[name] for name in most}
+
+
+def most_of(kind: Any, field: str) -> float:
+    """The largest value that a field of a message may have."""
+    (limit,) = [one.le for one in kind.model_fields[field].metadata if isinstance(one, Le)]
+    return limit
+
+
+MOST = {
+    "trials": most_of(Budget, "trials"),
+    "minutes": most_of(Budget, "seconds") / 60,
+    "parallelism": most_of(SearchConfig, "parallelism"),
+    "max_parameters": most_of(Bounds, "parameters"),
+    "max_latency": 1000 * most_of(Bounds, "latency"),
+}
 
 
 @pytest.mark.parametrize(
