@@ -69,5 +69,16 @@ def _plain(table: pa.Table) -> pa.Table:
     """The table; categories as texts, as Parquet keeps no categories of numbers."""
     for index, column in enumerate(table.columns):
         if pa.types.is_dictionary(column.type):
-            table = table.set_column(index, table.column_names[index], column.cast(pa.string()))
+            name = table.column_names[index]
+            table = table.set_column(index, name, _as_texts(column, name))
     return table
+
+
+def _as_texts(categories: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return categories.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise ValueError(
+            f"column {name!r} holds categories of type {categories.type.value_type}; expected "
+            "texts or numbers: convert it, as by astype(str), or leave it out"
+        ) from None

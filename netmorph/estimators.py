@@ -19,6 +19,7 @@ import zipfile
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from math import prod
 from pathlib import Path
@@ -566,8 +567,19 @@ class _Rows(_Estimator):
         return np.asarray(network.table.encode_arrow(self._table(given, x)))
 
     def _table(self, given: ArrayLike, x: NDArray[Any]) -> pa.Table:
-        """The examples as a table, without their targets and what is left out."""
-        return _table(given, x, self._left_out)
+        """The examples as a table, without their targets and what is left out.
+
+        Raises ValueError for a column of lists, as the service would learn from it alone.
+        """
+        table = _table(given, x, self._left_out)
+        for name, kind in zip(table.column_names, table.schema.types, strict=True):
+            if pa.types.is_nested(kind):
+                raise ValueError(
+                    f"column {name!r} holds values of type {kind}; expected numbers, texts, truth "
+                    "values or dates: leave it out by leave_out, or give lists of numbers as "
+                    "signals to SignalClassifier or SignalRegressor"
+                )
+        return table
 
 
 def _target_names(table: pa.Table, y: NDArray[Any]) -> list[str]:
@@ -615,13 +627,26 @@ def _split_keys(
 
 
 def _dates(times: NDArray[Any]) -> NDArray[Any]:
-    """Dates, also as texts, as the service reads them."""
+    """Dates, also as texts, as the service reads them: without an offset from UTC."""
+    if times.dtype.kind in "OUS":
+        times = np.array([_utc(one) for one in times.tolist()], object)
     try:
         return times.astype("datetime64[us]")
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"times hold {str(times[0])!r}; expected numbers or dates as 2024-12-31: {error}"
         ) from None
+
+
+def _utc(one: Any) -> Any:
+    """A time with an offset from UTC as the time in UTC; everything else as it is."""
+    found = one
+    if isinstance(one, str):
+        with contextlib.suppress(ValueError):  # numpy reads further forms, and refuses the others
+            found = datetime.fromisoformat(one)
+    if not isinstance(found, datetime) or found.tzinfo is None:
+        return one
+    return found.astimezone(UTC).replace(tzinfo=None)
 
 
 class _Texts(_Rows):
@@ -764,8 +789,19 @@ def _check_kinds(**given: object) -> None:
                 f"{name} is a {type(values).__name__}; expected an array, a list or a data frame"
                 + f", as list({name})" * isinstance(values, Iterator)
             )
+        if name == "X" and data_files.is_frame(values):
+            _check_names(data_files.column_names(values))
         if name == "y" and is_sparse:
             raise ValueError("y is sparse; expected an array: y.toarray()")
+
+
+def _check_names(names: list[Any]) -> None:
+    """Raise ValueError where two columns have one name."""
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(
+            f"X has {names.count(twice[0])} columns {twice[0]!r}; expected a name of its own for "
+            "each column"
+        )
 
 
 def _check_one_type(y: ArrayLike) -> None:

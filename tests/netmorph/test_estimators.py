@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -525,7 +526,13 @@ def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: 
 
     assert read(None, [f"g{k // 2}" for k in range(30)]).spec.split.test is SplitKind.GROUP
     days = np.datetime64("2024-01-01") + np.arange(30)
-    for times in (np.arange(30), days, days.astype(str), list(days.astype(object))):
+    berlin = timezone(timedelta(hours=1))
+    zoned = [datetime(2024, 1, 1 + k, 0, 30, tzinfo=berlin) for k in range(30)]
+    zoned_texts = [one.isoformat() for one in zoned]
+    for times in (
+        *(np.arange(30), days, days.astype(str), list(days.astype(object))),
+        *(zoned, zoned_texts, [text.replace("+01:00", "Z") for text in zoned_texts]),
+    ):
         found = read(None, None, times)
         assert found.spec.split.test is SplitKind.TIME
         np.testing.assert_array_equal(found.arrays.x_test, x[24:])
@@ -544,6 +551,7 @@ def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: 
         (y, y, "found groups and times"),
         (None, y[1:], r"times have shape \(29,\); expected \(30,\)"),
         (None, ["May"] * 30, "times hold 'May'; expected numbers or dates"),
+        (None, ["May"] * 29 + zoned_texts[:1], "times hold 'May'; expected numbers or dates"),
     ):
         with pytest.raises(ValueError, match=message):
             read(None, groups, times)
@@ -640,6 +648,24 @@ def test_other_shapes_and_layouts_are_refused(estimator, shape, message) -> None
         (TabularClassifier, iter(ROWS), KINDS, r"X is a .*; expected .*, as list\(X\)"),
         (SignalClassifier, (row for row in ROWS), KINDS, "X is a generator; expected an array"),
         (TextClassifier, {"a", "b"}, KINDS, "X is a set; expected an array"),
+        (
+            TabularClassifier,
+            pa.table([KINDS, KINDS, KINDS], names=["a", "b", "a"]),
+            KINDS,
+            "X has 2 columns 'a'; expected a name of its own",
+        ),
+        (
+            TabularClassifier,
+            pa.table({"a": KINDS, "series": ROWS.tolist()}),
+            KINDS,
+            r"column 'series' holds values of type list.*leave it out by leave_out",
+        ),
+        (
+            TabularClassifier,
+            pa.table({"a": pa.DictionaryArray.from_arrays(KINDS, [{"left": 0.5}, {"left": 1.5}])}),
+            KINDS,
+            r"column 'a' holds categories of type struct.*astype\(str\), or leave it out",
+        ),
         (TabularClassifier, {"a": ROWS[:, 0]}, KINDS, "X is a dict; expected .* a data frame"),
         (TabularClassifier, ROWS, (k for k in KINDS), "y is a generator"),
         (TabularClassifier, ROWS, csr_array(np.eye(30, 3)), r"y is sparse; .*y\.toarray\(\)"),

@@ -176,7 +176,7 @@ def _only(found: Sequence[str], what: str) -> str:
     if len(found) > 1:
         raise InvalidDataset(
             f"found {len(found)} columns of {what} ({listed(found)}); expected one: leave the "
-            "others out by --leave-out COLUMN (leave_out in REST)"
+            "others out by --leave-out COLUMN (leave_out in REST and Python)"
         )
     return found[0]
 

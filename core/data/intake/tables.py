@@ -114,8 +114,8 @@ def _understand_lists(
     if len(lists) > 1:
         raise InvalidDataset(
             f"found {len(lists)} columns of lists ({listed(lists)}); expected one, the examples: "
-            "leave the others out by --leave-out COLUMN (leave_out in REST), or join signals as "
-            "the channels of one column"
+            "leave the others out by --leave-out COLUMN (leave_out in REST and Python), or join "
+            "signals as the channels of one column"
         )
     (name,), given = lists, target.labels
     x = array_of(table.columns[name].take(given.rows), name, options.layout, limits.bytes)

@@ -42,6 +42,7 @@ _GROUPED = r"[+-]?[1-9][0-9]{0,2}([.,][0-9]{3})"
 _UNGROUPED = r"[+-]?[0-9]{1,3}"
 _HUNDREDS = r"^[+-]?[1-9][0-9]{2}$"
 _FEWEST_GROUPED = 5  # cells
+_REMEDY = "leave it out by --leave-out COLUMN (leave_out in REST and Python), or convert it"
 _WITH_FILES = (
     "it holds files, as Hugging Face writes them; of images, load the table with datasets and give "
     "the folder that save_to_disk writes, or give the images as files"
@@ -75,7 +76,7 @@ def column_of(
     if pa.types.is_null(kind):
         return Numbers(np.full(len(cells), np.nan))
     holds_files = pa.types.is_struct(kind) and {"bytes", "path"} == {one.name for one in kind}
-    remedy = _WITH_FILES if holds_files else "leave it out by --leave-out COLUMN, or convert it"
+    remedy = _WITH_FILES if holds_files else _REMEDY
     raise InvalidDataset(
         f"column {shown(name)} is of type {kind}; expected numbers, texts, truth values or dates: "
         f"{remedy}"

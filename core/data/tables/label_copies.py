@@ -47,7 +47,7 @@ def warning_about(names: Sequence[str], *, are_numbers: bool) -> str:
     )
     return (
         f"{found}: if it is not known before the label, leave it out by --leave-out COLUMN "
-        "(leave_out in REST), since the test result will be too good"
+        "(leave_out in REST and Python), since the test result will be too good"
     )
 
 

@@ -19,7 +19,7 @@ _FEWEST = 20  # rows
 _DENSE = 2  # integers in the range for each row: others hardly fill it without a repetition
 _NAMES_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid)", re.IGNORECASE)
 _CAMEL = re.compile(r".*[a-z]I[dD]s?")
-_REMEDY = "leave it out by --leave-out COLUMN (leave_out in REST)"
+_REMEDY = "leave it out by --leave-out COLUMN (leave_out in REST and Python)"
 
 
 def about_row_numbers(name: str, column: Column) -> str:

@@ -144,5 +144,5 @@ def _check_size(blocks: list[NDArray[np.float64]], most_bytes: int) -> None:
             f"the columns become {features:,} features or more, {size:,} bytes in "
             f"{len(blocks[0]):,} rows; expected at most {MAX_FEATURES:,} features and "
             f"{most_bytes // 2:,} bytes: leave out rows, or columns by "
-            "--leave-out COLUMN (leave_out in REST)"
+            "--leave-out COLUMN (leave_out in REST and Python)"
         )

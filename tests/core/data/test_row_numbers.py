@@ -53,7 +53,7 @@ def test_a_column_that_numbers_or_names_rows_is_warned_of_with_what_to_do(
     (warning,) = about(read(table(name, column)), name)
 
     assert words in warning
-    assert "leave it out by --leave-out COLUMN (leave_out in REST)" in warning
+    assert "leave it out by --leave-out COLUMN (leave_out in REST and Python)" in warning
 
 
 @pytest.mark.parametrize(

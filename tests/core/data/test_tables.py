@@ -735,8 +735,8 @@ def test_a_code_of_the_classes_is_warned_about() -> None:
 
     assert about_copies(read(table)) == [
         "each class has one value of its own in columns 'code', 'number': if it is not known "
-        "before the label, leave it out by --leave-out COLUMN (leave_out in REST), since the test "
-        "result will be too good"
+        "before the label, leave it out by --leave-out COLUMN (leave_out in REST and Python), "
+        "since the test result will be too good"
     ]
 
 
