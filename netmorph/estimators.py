@@ -45,6 +45,7 @@ from netmorph.target import Target
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _DEFAULT_TRIALS = 12
+_BUDGETS = {"trials": (1, 100_000), "minutes": (0.2, 30 * 24 * 60)}
 _LEAST_LABEL = 0.5  # probability from which a label is predicted
 _KEY_ARRAYS = {"group": "groups", "time": "time"}  # of an npz file
 _CALLER = 5  # calls between a warning about the data and the line that calls `fit`
@@ -178,6 +179,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Search for a network that learns y from x, train it and load it."""
         self._left_out = self._to_leave_out(train)
+        _check_budget(trials=self.trials, minutes=self.minutes)
         upload = self._upload(train, self._validation(validation), keys)
         self.search_, self._archive = self._search(upload, train.x.shape)
         assert self.search_["final"] is not None
@@ -251,7 +253,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                 fields = {"task": task, **seed, **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
             _warn_of(dataset)
-            with _refusals_are_value_errors(shape):
+            with _refusals_are_value_errors():
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
             archive = Path(folder) / "export.zip"
@@ -434,6 +436,8 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return self._fit(_Examples(X, x, self._targets(np.asarray(y))), validation, keys)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        if y.dtype.kind in "mM":
+            raise ValueError(f"y is of type {y.dtype}; expected numbers, such as days since a date")
         return np.asarray(y, np.float64)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -789,10 +793,22 @@ def _check_kinds(**given: object) -> None:
                 f"{name} is a {type(values).__name__}; expected an array, a list or a data frame"
                 + f", as list({name})" * isinstance(values, Iterator)
             )
+        if hasattr(values, "collect") and not hasattr(values, "__len__"):
+            raise ValueError(
+                f"{name} is a {type(values).__name__}; expected a data frame: {name}.collect()"
+            )
         if name == "X" and data_files.is_frame(values):
             _check_names(data_files.column_names(values))
         if name == "y" and is_sparse:
             raise ValueError("y is sparse; expected an array: y.toarray()")
+
+
+def _check_budget(**given: float | None) -> None:
+    """Raise ValueError for a budget that no search has, in the unit of its parameter."""
+    for name, value in given.items():
+        least, most = _BUDGETS[name]
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"{name} is {value}; expected {least} to {most:,}")
 
 
 def _check_names(names: list[Any]) -> None:
@@ -827,12 +843,17 @@ def _warn_of(dataset: Dataset) -> None:
 
 
 @contextlib.contextmanager
-def _refusals_are_value_errors(shape: tuple[int, ...]) -> Iterator[None]:
-    """Raise ValueError, which scikit-learn expects, for data and parameters that are refused."""
+def _refusals_are_value_errors(shape: tuple[int, ...] | None = None) -> Iterator[None]:
+    """Raise ValueError, which scikit-learn expects, for data and parameters that are refused.
+
+    Of data that are refused, the message says the shape.
+    """
     try:
         yield
     except RefusedRequest as problem:
         if problem.status not in _INVALID:
             raise
-        found = f"X has {shape[0]} sample(s) of {prod(shape[1:])} feature(s)"
-        raise ValueError(f"{problem}; {found}") from problem
+        found = (
+            "" if shape is None else f"; X has {shape[0]} sample(s) of {prod(shape[1:])} feature(s)"
+        )
+        raise ValueError(f"{problem}{found}") from problem

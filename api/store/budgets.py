@@ -55,9 +55,10 @@ def finish(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     searches.stop_waiting(session, search_id, "the search was finished early")
     progress = _progress(session, search_id)
     if not (progress.running or progress.has_best):
+        resume = "resume it and " if search.status == SearchStatus.PAUSED else ""
         raise Conflict(
-            "no trial of the search has a value yet, and none is running: wait for the first "
-            "trial, or stop the search"
+            f"no trial of the search has a value yet, and none is running: {resume}wait for the "
+            "first trial, or stop the search"
         )
     if search.status != SearchStatus.RUNNING:
         searches.move(session, search_id, SearchStatus.RUNNING)
@@ -250,8 +251,8 @@ def _require_budget(session: Session, search_id: UUID) -> None:
         return
     if progress.status is SearchStatus.RUNNING and is_spent(progress):
         raise Conflict(
-            "the budget of the search is spent, also in its new limits: extend each limit that "
-            "it has used up"
+            "the budget of the search is spent: extend each limit that it has used up, "
+            "to more than it has used"
         )
 
 

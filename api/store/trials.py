@@ -278,10 +278,11 @@ def _no_export(search_id: UUID, status: SearchStatus, reason: str) -> str:
             f"when it {resumed}ends"
         )
     because = f" ({reason})" if reason else ""
-    return (
-        f"the search {search_id} is {status}{because} and has no exported model: create a new "
-        "search with the same data set"
-    )
+    if status is SearchStatus.STOPPED:
+        remedy = "extend its budget, then it runs on to an export, or export one of its trials"
+    else:
+        remedy = "create a new search with the same data set"
+    return f"the search {search_id} is {status}{because} and has no exported model: {remedy}"
 
 
 def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:

@@ -27,8 +27,8 @@ class AbstractTask(ABC):
         if not found:
             offered = ", ".join(one.kind for one in self.metrics)
             raise InvalidInput(
-                f"the metric {str(metric)[:64]!r} is not one of the task {TASKS.kind_of(self)}; "
-                f"expected one of {offered}"
+                f"the metric {str(metric)[:64]!r} does not fit what is learned; expected one of "
+                f"{offered}"
             )
         self.chosen = found[0]
 

@@ -198,9 +198,14 @@ def resume(
     search: SearchArgument,
     as_json: JsonOption = False,
 ) -> None:
-    """Continue a paused search."""
+    """Continue a paused search, or a stopped one that has not spent its budget."""
     with connect(service) as client:
-        _print_status(client.resume(resolve(client, search)["id"]), as_json=as_json)
+        item = resolve(client, search)
+        is_reopened = item["status"] in {"completed", "stopped"}
+        _print_status(
+            client.extend(item["id"]) if is_reopened else client.resume(item["id"]),
+            as_json=as_json,
+        )
 
 
 @with_service

@@ -214,7 +214,7 @@ def test_a_metric_of_which_less_is_better_is_shown_as_it_is(data_dir, digits) ->
     assert 0 < found["final"]["test_metric"] < 2.3
     assert found["final"]["comparison"]["before"] > 0
     assert {"accuracy", "balanced accuracy"} < {*found["final"]["test_measures"]}
-    with pytest.raises(ValueError, match="metric: the metric 'rmse' is not one of the task"):
+    with pytest.raises(ValueError, match="metric: the metric 'rmse' does not fit what is learned"):
         ImageClassifier(data_dir=data_dir, metric="rmse", **TINY).fit(
             digits.images[:600], digits.target[:600]
         )
@@ -635,6 +635,13 @@ def test_other_shapes_and_layouts_are_refused(estimator, shape, message) -> None
         estimator._arranged(np.zeros(shape))
 
 
+class LazyFrame:
+    """A frame that is computed when it is collected, as polars has it."""
+
+    def collect(self) -> pa.Table:
+        return pa.table({"a": KINDS})
+
+
 @pytest.mark.parametrize(
     ("estimator", "X", "y", "message"),
     [
@@ -648,6 +655,13 @@ def test_other_shapes_and_layouts_are_refused(estimator, shape, message) -> None
         (TabularClassifier, iter(ROWS), KINDS, r"X is a .*; expected .*, as list\(X\)"),
         (SignalClassifier, (row for row in ROWS), KINDS, "X is a generator; expected an array"),
         (TextClassifier, {"a", "b"}, KINDS, "X is a set; expected an array"),
+        (TabularClassifier, LazyFrame(), KINDS, r"X is a LazyFrame; .*: X\.collect\(\)"),
+        (
+            TabularRegressor,
+            ROWS,
+            np.arange(30).astype("datetime64[D]"),
+            r"y is of type datetime64\[D\]; expected numbers",
+        ),
         (
             TabularClassifier,
             pa.table([KINDS, KINDS, KINDS], names=["a", "b", "a"]),
@@ -684,8 +698,21 @@ def test_values_that_are_no_arrays_are_refused_with_what_to_do(
         estimator(**TINY).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"trials": 0}, "trials is 0; expected 1 to 100,000"),
+        ({"minutes": 0.1}, "minutes is 0.1; expected 0.2 to 43,200"),
+        ({"minutes": float("nan")}, "minutes is nan"),
+    ],
+)
+def test_an_impossible_budget_is_refused_in_its_unit(budget: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ImageClassifier(**budget).fit(ROWS, KINDS)
+
+
 def test_refused_parameters_are_value_errors(data_dir, digits) -> None:
-    with pytest.raises(ValueError, match="luck"):
+    with pytest.raises(ValueError, match=r"unknown strategy 'luck'; known are: .*reinforce$"):
         ImageClassifier(strategy="luck", data_dir=data_dir).fit(digits.images, digits.target)
 
 

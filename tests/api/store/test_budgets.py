@@ -66,6 +66,9 @@ def test_a_search_without_a_value_or_a_running_trial_cannot_be_finished(world) -
     with pytest.raises(Conflict, match="wait for the first trial, or stop"):
         changed(world, budgets.finish, caller, search)
     assert world.get(waiting).status == TrialStatus.WAITING  # nothing has changed
+    world.set(Search, search, status=SearchStatus.PAUSED)
+    with pytest.raises(Conflict, match="none is running: resume it and wait for the first trial"):
+        changed(world, budgets.finish, caller, search)
     changed(world, searches.stop, caller, search)
     with pytest.raises(Conflict, match="the search is stopped"):
         changed(world, budgets.finish, caller, search)

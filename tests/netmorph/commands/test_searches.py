@@ -52,6 +52,7 @@ def test_a_search_is_paused_resumed_and_stopped(ask, search) -> None:
     assert ask("pause", search["id"])["status"] == "paused"
     assert ask("resume", search["id"])["status"] in {"pending", "running"}
     assert ask("stop", search["id"])["status"] == "stopped"
+    assert ask("resume", search["id"])["status"] == "running"  # it has a budget still
 
 
 def test_a_search_without_a_trial_is_not_finished(netmorph, service, search) -> None:
@@ -268,5 +269,6 @@ def test_a_search_without_a_final_fit_has_no_export(netmorph, service, search, t
         client.stop(search["id"])
     ended = refused(netmorph("export", search["id"], *options))
     assert "is stopped (stopped by" in ended
+    assert "extend its budget, then it runs on to an export" in ended
     assert "yet" not in ended
     assert not (tmp_path / "net").exists()

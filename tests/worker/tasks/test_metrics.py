@@ -176,5 +176,7 @@ def test_balanced_class_weights_give_all_classes_the_same_weight_in_training():
 
 
 def test_a_metric_that_a_task_does_not_have_is_refused_with_those_that_it_has():
-    with pytest.raises(InvalidInput, match="'rmse' is not one of the task image-classif"):
+    with pytest.raises(
+        InvalidInput, match="'rmse' does not fit what is learned; expected one of accu"
+    ):
         TASKS["image-classification"]("rmse")
