@@ -28,6 +28,7 @@ PROBLEMS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "not possible at present: wait for `Retry-After` seconds",
 }
 
+_FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 _PROBLEM = {
     "title": "Problem",
     "description": "A problem document (RFC 9457).",
@@ -61,7 +62,7 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         is_complete = app.openapi_schema is not None
         document = without()
-        return document if is_complete else _with_examples(_with_problems(document))
+        return document if is_complete else _with_examples(_closed(_with_problems(document)))
 
     app.openapi = openapi  # type: ignore[method-assign]
 
@@ -80,6 +81,18 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
                 if status != HTTPStatus.UNPROCESSABLE_ENTITY and str(int(status)) in responses:
                     continue
                 responses[str(int(status))] = {"description": reason, "content": content}
+    return document
+
+
+def _closed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, changed in place: a form has no further fields (`queries`)."""
+    schemas = document["components"]["schemas"]
+    for path in document["paths"].values():
+        for method in path.keys() & set(_METHODS):
+            content = path[method].get("requestBody", {}).get("content", {})
+            for kind in content.keys() & _FORMS:
+                name = content[kind]["schema"]["$ref"].rpartition("/")[2]
+                schemas[name] = schemas[name] | {"additionalProperties": False}
     return document
 
 

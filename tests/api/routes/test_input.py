@@ -273,6 +273,8 @@ def test_a_name_that_cannot_be_shown_is_refused(person):
         ),
         ({"target": "y" * 4097}, ["target", "4096"]),
         ({"merge_labels": "perhaps"}, ["merge_labels", "boolean"]),
+        ({"leaveout": "x"}, ["unknown field 'leaveout': did you mean 'leave_out'?"]),
+        ({"xyz": "x"}, ["unknown field 'xyz': expected name, file, layout, image_side, target"]),
         ({"merge_labels": "true"}, ["labels are int64", "expected texts for --merge-labels"]),
     ],
 )
