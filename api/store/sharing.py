@@ -16,5 +16,5 @@ def read_only() -> Forbidden:
     """The error for a change to a search that the caller only reads."""
     return Forbidden(
         "this search belongs to another user, who shares it to be read: only its owner and admins "
-        "change it; clone it to continue with its settings"
+        "change it; clone it to continue with its settings, on a data set of yours"
     )

@@ -434,16 +434,24 @@ def clone(
             min=0.2, max=MOST_MINUTES, help="Another budget: minutes, final fit included."
         ),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="The name or id of another data set of the same kind. Default: that of the search."
+        ),
+    ] = None,
     priority: ClonePriorityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start the same search again, with another seed, budget or priority where these are given.
+    """Start the same search again, with another seed, budget or data set where these are given.
 
     For example: `netmorph clone last --seed 1`.
     """
     with connect(service) as client:
         item = resolve(client, search)
-        body = request_of(item)
+        body = request_of(item) | ({} if dataset is None else {"dataset": dataset})
+        if dataset is None:
+            _require_dataset(client, item)
         if trials is not None or minutes is not None:
             seconds = None if minutes is None else 60 * minutes
             body["budget"] = {"trials": trials, "seconds": seconds}
@@ -458,6 +466,16 @@ def clone(
     else:
         console().print(f"{created['name']} is search {created['id']}", soft_wrap=True)
         messages().print(f"to follow it: netmorph watch {created['id'][:8]}", soft_wrap=True)
+
+
+def _require_dataset(client: Client, item: Search) -> None:
+    """Raise ClientError where the data set of a shared search is not the user's to search on."""
+    name, wanted = item["dataset"]["name"], item["dataset"]["id"]
+    if all(one["id"] != wanted for one in client.datasets()):
+        raise ClientError(
+            f"the data set {name!r} of {item['name']} belongs to another user: upload one of yours "
+            "(netmorph dataset add), and give its name by --dataset"
+        )
 
 
 def _create_named(

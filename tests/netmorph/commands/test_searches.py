@@ -5,6 +5,7 @@ import json
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from annotated_types import Le
 
@@ -106,6 +107,28 @@ def test_a_clone_keeps_a_low_priority_and_no_high_one(service, ask) -> None:
             for item in (made, other):
                 client.delete(item["id"])
             assert other["priority"] == expected
+
+
+def test_a_clone_of_a_shared_search_is_on_a_data_set_of_ones_own(service, netmorph) -> None:
+    x = np.arange(120.0).reshape(60, 2)
+    with Client(service.url, service.key) as client:
+        private = client.add_arrays("private", x=x, y=np.arange(60) % 2)
+        made = client.create_search(
+            {"dataset": private["id"], "budget": {"trials": 1}, "name": "to be read"}
+        )
+        client.edit_search(made["id"], shared=True)
+        key = client.create_key("reader", "user")
+    options = ("--url", service.url, "--key", key["key"])
+    refusal = refused(netmorph("clone", "to be read", *options))
+    assert "the data set 'private' of to be read belongs to another user: upload one" in refusal
+    with Client(service.url, key["key"]) as reader:
+        reader.add_arrays("mine", x=-x, y=np.arange(60) % 2)
+    ended = netmorph("clone", "to be read", "--dataset", "mine", "--json", *options)
+    assert json.loads(ended.stdout)["dataset"]["name"] == "mine"
+    with Client(service.url, service.key) as client:
+        for search_id in (json.loads(ended.stdout)["id"], made["id"]):
+            client.delete(search_id)
+        client.revoke_key(key["id"])
 
 
 def test_a_clone_starts_from_the_same_network() -> None:
