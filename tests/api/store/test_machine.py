@@ -186,8 +186,10 @@ class Reports(RuleBasedStateMachine):
 
     @invariant()
     def every_trial_is_as_the_oracle_says(self) -> None:
+        rows = {row.id: row for row in self.world.trials(self.search)}
+        assert rows.keys() == self.trials.keys()
         for trial_id, model in self.trials.items():
-            row = self.world.get(trial_id)
+            row = rows[trial_id]
             assert (row.status, row.attempt, row.value, row.checkpoint_key) == (
                 model.status, model.attempt, model.value, model.checkpoint,
             )  # fmt: skip
