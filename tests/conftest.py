@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,11 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
 
 
-#: Ends the connections that a test has left open, which may hold locks.
+#: Ends the connections that a test has left open, which may hold locks. The idle ones of engines
+#: hold none, and the next test may use them: to connect costs more than most statements.
 _DISCONNECTING = """SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND NOT (application_name = 'netmorph' AND state = 'idle')"""
 
 
 @pytest.hookimpl(optionalhook=True)  # which is unknown with `-p no:xdist`
@@ -105,25 +107,38 @@ def shared_database(database_server: str, template_database: str) -> Iterator[st
 
 
 @pytest.fixture(scope="session")
-def emptying(shared_database: str) -> str:
-    """The statement that deletes the rows of every table.
+def empty(shared_database: str) -> Iterator[Callable[[], None]]:
+    """The function that deletes the rows of every table, on a connection that is kept.
 
-    It is a single statement: PostgreSQL checks the references when all rows are gone, so the order
-    of the tables does not matter. It takes a thirtieth of the time of a new database.
+    It takes a single statement: PostgreSQL checks the references when all rows are gone, so the
+    order of the tables does not matter. It takes a thirtieth of the time of a new database.
     """
     query = """SELECT tablename FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
     tables = [name for (name,) in _execute(shared_database, query)]
-    return f"WITH {', '.join(f'_{name} AS (DELETE FROM {name})' for name in tables)} SELECT"
+    deleting = f"WITH {', '.join(f'_{name} AS (DELETE FROM {name})' for name in tables)} SELECT"
+    connection = _connect(shared_database)
+
+    def delete_rows() -> None:
+        nonlocal connection
+        try:
+            connection.execute(_DISCONNECTING)
+        except psycopg.OperationalError:  # a test ends the connections of others
+            connection = _connect(shared_database)
+            connection.execute(_DISCONNECTING)
+        connection.execute(deleting.encode())
+
+    yield delete_rows
+    connection.close()
 
 
 @pytest.fixture
-def database_url(shared_database: str, emptying: str) -> str:
-    """A migrated database without rows, to which nothing else is connected.
+def database_url(shared_database: str, empty: Callable[[], None]) -> str:
+    """A migrated database without rows, on which nothing else is at work.
 
     A test may change rows, but no tables: the next test gets the same database.
     """
-    _execute(shared_database, _DISCONNECTING, emptying)
+    empty()
     return shared_database
 
 
@@ -224,8 +239,13 @@ def _with_own_broker_database(server: str) -> str:
 
 def _execute(server: str, *statements: str) -> list[tuple[Any, ...]]:
     """The rows that the last of these statements returns."""
-    address = server.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(address, autocommit=True) as connection:
+    with _connect(server) as connection:
         for statement in statements:
             found = connection.execute(statement.encode())
         return found.fetchall() if found.description else []
+
+
+def _connect(server: str) -> psycopg.Connection:
+    """A connection on which each statement is a transaction."""
+    address = server.replace("postgresql+psycopg://", "postgresql://")
+    return psycopg.connect(address, autocommit=True)

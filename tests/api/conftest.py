@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from api import db, imports
 from api.app import connect, create_app, engines
@@ -307,10 +308,26 @@ def lasting_engines(database_url: str) -> tuple[Engine, Engine]:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """The product's engine on the database of this test, without connections."""
+    """The product's engine on the database of this test, with connections of earlier tests."""
     engine = lasting_engine(database_url)
+    _check(engine)
     yield engine
-    engine.dispose()
+    _release(engine)
+
+
+def _check(engine: Engine) -> None:
+    """Give up the connections of a pool if an earlier test has ended them."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        engine.dispose()
+
+
+def _release(engine: Engine) -> None:
+    """Give up the connections of a pool if the test still uses one, which is ended later."""
+    if engine.pool.checkedout():  # type: ignore[attr-defined]
+        engine.dispose()
 
 
 @pytest.fixture
@@ -365,9 +382,11 @@ def app(
     """
     settings = settings_of(database_url, broker_url, storage_url)
     connect(built_app, settings, *lasting_engines(database_url))
+    for engine in lasting_engines(database_url):
+        _check(engine)
     yield built_app
-    built_app.state.engine.dispose()
-    built_app.state.worker_engine.dispose()
+    for engine in lasting_engines(database_url):
+        _release(engine)
 
 
 @pytest.fixture
