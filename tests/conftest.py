@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ import redis
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
+from core.protocol.startup import uncollected
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
+from tests.last_use import after_last_use, end_after
 from tests.running_service import RunningService
 
 # No example fails for being slow, nor does the drawing of one: the first to need a compiled
@@ -57,6 +59,16 @@ _DISCONNECTING = """SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activit
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ServicesTogether | None:
     """Our distribution in place of xdist's own by groups."""
     return ServicesTogether(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected lives to the end, and the garbage collector does not look at it.
+
+    It would look a dozen times through a million objects before the first test, and again after.
+    """
+    with uncollected():
+        return (yield)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -203,9 +215,17 @@ def bucket_url(bucket_server_address: str, monkeypatch: pytest.MonkeyPatch) -> s
     return f"s3://{BUCKET}"
 
 
+@pytest.hookimpl(trylast=True)  # after its fixtures
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Services end after the last test that uses them."""
+    end_after(item)
+
+
 @pytest.fixture(scope="session")
 def service_processes(
-    servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    servers_directory: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningService]:
     """The processes of one service, with servers of its own, for the tests that interrupt it.
 
@@ -217,6 +237,7 @@ def service_processes(
         EmbeddedPostgres(servers, durable=False),
         EmbeddedValkey(servers),
     )
+    after_last_use(request, Path(__file__).parent, made.rest)
     yield made
     made.close()
 

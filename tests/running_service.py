@@ -157,6 +157,13 @@ class RunningService:
             if not _runs(self.api):
                 self.note_unreported()
 
+    def rest(self) -> None:
+        """End the API process and the worker until a test needs them: idle, they still compute."""
+        self.stop_worker()
+        if self.api is not None and _runs(self.api):
+            self.api.terminate()
+            self.api.wait(60)
+
     def start_another_worker(self) -> psutil.Popen:
         """Start a worker beside the first one."""
         self.others.append(self._start("worker"))

@@ -20,6 +20,7 @@ from rich.console import Console
 from netmorph import die_with_parent
 from netmorph.cli import app
 from netmorph.commands.options import console
+from tests.last_use import after_last_use
 from tests.waiting import wait_for
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
@@ -191,11 +192,13 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def service() -> Iterator[Up]:
+def service(request: pytest.FixtureRequest) -> Iterator[Up]:
     """One running service without workers, for tests that do not change it for others."""
     parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     parent.chmod(0o711)
-    with _up(parent / "data", "--workers", 0) as running:
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(_up(parent / "data", "--workers", 0))
+        after_last_use(request, Path(__file__).parent, stack.close)
         yield running
     running.assert_gone()
     shutil.rmtree(parent)
