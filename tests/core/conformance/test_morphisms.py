@@ -143,6 +143,7 @@ def test_a_transfer_repeats_itself_from_its_seed(chain, seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40)  # of each kind; its children are looked at more closely above
 @given(data=st.data())
 def test_a_morphism_changes_the_architecture_and_names_it(kind, data):
     architecture, morphism = data.draw(with_candidate(kind))
