@@ -1,13 +1,14 @@
 """Reports of results: those that blame storage are examined before they are believed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from api.store import blobs, rests, results, setbacks
+from api.store.together import first_of_each_trial
 from core.errors import BlobError, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.weights import check, load
@@ -48,11 +49,25 @@ def accept(
     return answer
 
 
+def accept_together(
+    connection: Connection, calls: Sequence[tuple[UUID, TrialResult]], max_attempts: int
+) -> list[ResultAnswer | None]:
+    """The answers to several results; None for those that are left out, and have done nothing.
+
+    Left out are those that `api.store.results.accept_together` says, and all whose blobs another
+    user has as well.
+    """
+    shared = blobs.parts_of_others(connection, first_of_each_trial(calls))
+    counted = [(trial, report) for trial, report in calls if trial not in shared]
+    answers = iter(results.accept_together(connection, counted, max_attempts))
+    return [None if trial in shared else next(answers) for trial, _ in calls]
+
+
 def _require_made(
     connection: Connection, storage: Storage, trial_id: UUID, report: TrialResult
 ) -> None:
     """Raise InvalidInput where a worker names what another user has, and knows only its hash."""
-    for part in blobs.parts_of_others(connection, trial_id, report):
+    for part in blobs.parts_of_others(connection, {trial_id: report}).get(trial_id, []):
         blob: BlobRef = getattr(report, part)
         # As bytes: `compare_digest` refuses texts that are not ASCII.
         given = (getattr(report, f"{part}_proof") or "").encode()

@@ -7,8 +7,9 @@ requests for work: when there is too much to do, what runs is finished first.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from http import HTTPStatus
 from typing import TypeVar
@@ -22,12 +23,23 @@ WAITING_REPORTS, WAITING_LEASES = 150, 50
 SECONDS = 8.0  # that a call waits for a thread, at most; workers give up on a request after ten
 
 
+class Busy(HTTPException):
+    """There is no room for a call now; it was not carried out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the service has more to do than it can: try again in two seconds",
+            {"Retry-After": "2"},
+        )
+
+
 class Lane:
     """Calls of one kind: how many run at the same time, and how many wait, has bounds."""
 
     def __init__(self, threads: int, waiting: int, seconds: float = SECONDS) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lane")
-        self._threads, self._most_waiting, self._seconds = threads, waiting, seconds
+        self._threads, self._most_waiting, self.seconds = threads, waiting, seconds
         self._calls = 0  # that run or wait
 
     @property
@@ -37,28 +49,40 @@ class Lane:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether calls wait for a thread."""
-        return self.waiting > 0
+        """Whether half of the calls wait that may wait."""
+        return self.waiting > self._most_waiting // 2
 
     async def run(self, call: Callable[[], T]) -> T:
         """The result of the call, carried out in a thread.
 
-        Raises HTTPException 503 with Retry-After where too many wait, or no thread was free in
+        Raises Busy where too many wait, or no thread was free in
         time; the call is not carried out then.
         """
+        with self.admitted():
+            job = self._executor.submit(copy_context().run, call)
+            impatience = asyncio.get_running_loop().call_later(self.seconds, job.cancel)
+            try:
+                return await asyncio.wrap_future(job)
+            except asyncio.CancelledError:
+                if _is_being_cancelled(job):
+                    raise
+                raise Busy from None
+            finally:
+                impatience.cancel()
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """The result of a call for others that were admitted: it is never refused."""
+        return await asyncio.wrap_future(self._executor.submit(call))
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count a call; raises Busy where too many wait."""
         if self._calls >= self._threads + self._most_waiting:
-            raise _busy()
-        job = self._executor.submit(copy_context().run, call)
-        impatience = asyncio.get_running_loop().call_later(self._seconds, job.cancel)
+            raise Busy
         self._calls += 1
         try:
-            return await asyncio.wrap_future(job)
-        except asyncio.CancelledError:
-            if _is_being_cancelled(job):
-                raise
-            raise _busy() from None
+            yield
         finally:
-            impatience.cancel()
             self._calls -= 1
 
     def close(self) -> None:
@@ -83,11 +107,3 @@ class Lanes:
         """End the threads of all lanes."""
         self.reports.close()
         self.leases.close()
-
-
-def _busy() -> HTTPException:
-    return HTTPException(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "the service has more to do than it can: try again in two seconds",
-        {"Retry-After": "2"},
-    )

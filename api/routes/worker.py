@@ -1,6 +1,7 @@
 """The routes of workers: lease, reports of a training, its end (`core.protocol.contracts`)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -9,10 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
-from api.controller import orders, reports
+from api.controller import orders
 from api.db import autocommit
+from api.edge.batches import ReportBatches
 from api.edge.dependencies import TrialId, WorkerDep
-from api.edge.lanes import Lane
+from api.edge.lanes import Busy, Lane
 from api.settings import Settings
 from api.store import endings, training_reports
 from api.store.keys import Caller
@@ -52,8 +54,7 @@ async def lease_one(
 @router.post("/trials/{trial_id}/heartbeat")
 async def heartbeat(request: Request, trial_id: TrialId, body: Heartbeat, _: WorkerDep) -> Answer:
     """Renew the lease. The response says whether to continue."""
-    duration = timedelta(seconds=_settings(request).lease_seconds)
-    return await _report(request, lambda c: training_reports.heartbeat(c, trial_id, body, duration))
+    return await _batches(request).heartbeats.run((trial_id, body))
 
 
 @router.post("/trials/{trial_id}/epochs")
@@ -61,8 +62,7 @@ async def report_epoch(
     request: Request, trial_id: TrialId, body: EpochReport, _: WorkerDep
 ) -> Answer:
     """Store the metrics of an epoch. The response says whether to continue."""
-    duration = timedelta(seconds=_settings(request).lease_seconds)
-    return await _report(request, lambda c: training_reports.epoch(c, trial_id, body, duration))
+    return await _batches(request).epochs.run((trial_id, body))
 
 
 @router.post("/trials/{trial_id}/checkpoint")
@@ -92,18 +92,14 @@ async def report_result(
     With `next`, the answer has the worker's next order as well, unless none waits or the service
     has other reports to take first.
     """
-    attempts = _settings(request).max_attempts
-    storage = request.app.state.storage
-    lane: Lane = request.app.state.lanes.reports
-
-    def accept(connection: Connection) -> ResultAnswer:
-        answer = reports.accept(connection, storage, trial_id, body, attempts)
-        if body.next is None or lane.is_crowded or answer.rest_seconds:
-            return answer
-        order = orders.lease(connection, body.next, **_lease_options(request, caller, body.next))
-        return answer.model_copy(update={"next": order})
-
-    return await _report(request, accept)
+    answer = await _batches(request).results.run((trial_id, body))
+    reports: Lane = request.app.state.lanes.reports
+    if body.next is None or reports.is_crowded or answer.rest_seconds:
+        return answer
+    with suppress(Busy):  # what was accepted is answered in any case
+        order = await _lease(request, caller, body.next)
+        answer = answer.model_copy(update={"next": order})
+    return answer
 
 
 async def _lease(
@@ -128,6 +124,11 @@ def _lease_options(request: Request, caller: Caller, body: LeaseRequest) -> dict
 
 async def _report(request: Request, statement: Callable[[Connection], T]) -> T:
     return await _run(request, request.app.state.lanes.reports, statement)
+
+
+def _batches(request: Request) -> ReportBatches:
+    batches: ReportBatches = request.app.state.batches
+    return batches
 
 
 def _settings(request: Request) -> Settings:

@@ -1,11 +1,14 @@
 """References to blobs in the tables: a key and a size suffice, as the key contains the hash."""
 
+from collections.abc import Mapping
 from typing import overload
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from api.store.fragments import clamped
 from api.store.prepared import PreparedStatement
+from api.store.together import LEASE, as_json, as_rows
 from core.errors import InvalidInput
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.results import TrialResult
@@ -38,30 +41,37 @@ def check(report: TrialResult) -> None:
             raise InvalidInput(f"{part}: found the blob {blob.key}; expected {kind}/{blob.sha256}")
 
 
-_PARTS_OF_OTHERS = PreparedStatement("""
-SELECT EXISTS (
+_PARTS_OF_OTHERS = PreparedStatement(f"""
+WITH {as_rows(LEASE | {"weights": "varchar", "export": "varchar"})}
+SELECT calls.trial_id, EXISTS (
     SELECT FROM trials JOIN searches ON searches.id = search_id
-    WHERE weights_key = :weights AND owner_id <> mine.owner_id
-    UNION ALL SELECT FROM networks WHERE blob_key = :weights AND owner_id <> mine.owner_id
+    WHERE weights_key = calls.weights AND owner_id <> mine.owner_id
+    UNION ALL SELECT FROM networks WHERE blob_key = calls.weights AND owner_id <> mine.owner_id
 ) AS weights, EXISTS (
     SELECT FROM trials JOIN searches ON searches.id = search_id
-    WHERE export_key = :export AND owner_id <> mine.owner_id
+    WHERE export_key = calls.export AND owner_id <> mine.owner_id
 ) AS export
-FROM leases JOIN trials ON trials.id = leases.trial_id
+FROM leases JOIN calls USING (trial_id, attempt, token) JOIN trials ON trials.id = trial_id
 JOIN searches AS mine ON mine.id = trials.search_id
-WHERE leases.trial_id = :trial_id AND leases.attempt = :attempt AND token = :token
 """)
 
 
-def parts_of_others(connection: Connection, trial_id: UUID, report: TrialResult) -> list[str]:
-    """The parts of a result whose blobs belong to a search or a network of another user.
+def parts_of_others(
+    connection: Connection, reports: Mapping[UUID, TrialResult]
+) -> dict[UUID, list[str]]:
+    """The parts of results whose blobs belong to a search or a network of another user, by trial.
 
     The user's own are no secret, and workers of older releases, which send no proofs, make equal
-    ones where a search is repeated. None where the report has no lease: then it does not count.
+    ones where a search is repeated. None where a report has no lease: then it does not count.
     """
-    values = {part: getattr(report, part) and getattr(report, part).key for part in _KINDS}
-    if not any(values.values()):
-        return []
-    lease = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
-    row = _PARTS_OF_OTHERS.first(connection, values | lease)
-    return [] if row is None else [part for part in _KINDS if getattr(row, part)]
+    calls = [
+        {"trial_id": trial_id, "attempt": clamped(report.attempt), "token": report.token}
+        | {part: getattr(report, part) and getattr(report, part).key for part in _KINDS}
+        for trial_id, report in reports.items()
+        if any(getattr(report, part) for part in _KINDS)
+    ]
+    if not calls:
+        return {}
+    rows = _PARTS_OF_OTHERS.rows(connection, {"calls": as_json(calls)})
+    found = {row.trial_id: [part for part in _KINDS if getattr(row, part)] for row in rows}
+    return {trial_id: parts for trial_id, parts in found.items() if parts}

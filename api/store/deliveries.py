@@ -53,7 +53,7 @@ _SEARCH_ENDS = {
 
 #: Writes the deliveries for trials that are better than all before; follows a CTE `moved` with
 #: them. The best before is one look-up in `ix_trials_best`: as NOT EXISTS, the planner could read
-#: the values of all searches for each result.
+#: the values of all searches for each result. Of results that come together, only the best counts.
 BEST_NOTED = f"""
 noted AS (
     INSERT INTO deliveries (webhook_id, event, data)
@@ -67,6 +67,10 @@ noted AS (
         AND coalesce(moved.value > (SELECT max(other.value) FROM trials AS other
             WHERE other.search_id = searches.id AND other.kind = 'search'
                 AND other.value IS NOT NULL AND other.id <> moved.id), true)
+        AND NOT EXISTS (SELECT FROM moved AS other
+            WHERE other.search_id = moved.search_id AND other.kind = 'search'
+                AND other.status IN ('completed', 'stopped')
+                AND (other.value, -other.number) > (moved.value, -moved.number))
     {_LOCKED}
 )"""
 

@@ -5,6 +5,7 @@ takes effect for exactly one of several equal or late reports. Locks are taken i
 `api.models`: lease, trial, version. The ending with a result is in `api.store.results`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ _MOVED = """
 verdict AS (
     SELECT trial_id, ended.epochs AS reported, attempt AS tried,
         coalesce(nullif(stopping, ''), searches.reason) AS stop_reason,
-        {excused} AS excused,
+        {excused} AS excused, {given}
         CASE
             WHEN searches.status NOT IN ({live}) AND kind <> 'export' THEN 'stopped'
             WHEN {retry} AND stopping <> '' THEN 'stopped'
@@ -45,7 +46,8 @@ verdict AS (
         {changes}
     FROM verdict
     WHERE trials.id = verdict.trial_id AND {sources}
-    RETURNING trials.id, search_id, status, kind, number, value, worker_id, tried, excused
+    RETURNING trials.id, search_id, status, kind, number, value, worker_id, tried, excused,
+        trials.reason
 ), {failed} {noted}, {bumped}
 SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 """
@@ -69,13 +71,14 @@ def moved(
     targets: set[TrialStatus],
     excused: str = "false",
     failure: str | None = None,
+    given: Iterable[str] = (),
 ) -> str:
     """The end of a statement that ends attempts, for trials whose status allows each target.
 
     A trial that waits again has one more attempt, unless this one is `excused`. One with a
     checkpoint may have used all its epochs: the next attempt ends with what the checkpoint has.
     `failure` is an SQL expression of why the worker failed, kept where the trial is tried again;
-    NULL where the worker did not fail.
+    NULL where the worker did not fail. `given` are columns of `ended` that the expressions name.
     """
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
@@ -89,6 +92,7 @@ def moved(
         changes=changes,
         sources=f"({allowed})",
         failed="" if failure is None else _FAILED.format(failure=failure),
+        given="".join(f"{name}, " for name in given),
         noted=BEST_NOTED,
         bumped=BUMPED,
         notified=NOTIFY_CHANGES,

@@ -30,12 +30,16 @@ OPEN_KEY = "(keys.revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expire
 #: The columns of an epoch beside its key.
 EPOCH_METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
 
-#: Raises versions; follows a CTE `moved` with the ids of the searches.
+#: Raises versions, in the order of their ids; follows a CTE `moved` with the ids of the searches.
 BUMPED = """
 bumped AS (
     UPDATE versions SET version = version + 1
-    WHERE search_id IN (SELECT search_id FROM moved)
-    RETURNING search_id
+    FROM (
+        SELECT search_id FROM versions WHERE search_id IN (SELECT search_id FROM moved)
+        ORDER BY search_id FOR NO KEY UPDATE
+    ) AS ordered
+    WHERE versions.search_id = ordered.search_id
+    RETURNING versions.search_id
 )"""
 NOTIFY_CHANGES = f"(SELECT count(pg_notify('{CHANGES}', search_id::text)) FROM bumped) AS changes"
 NOTIFY_WORK = (

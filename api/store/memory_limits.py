@@ -38,17 +38,19 @@ _FITS_SOMEWHERE = f"""EXISTS (
 #: Whether one of `trials` is to be left to a device that has more memory than that of a worker.
 FITS_ELSEWHERE = f"({_TOO_LARGE.format(device=':device', memory=':memory')} AND {_FITS_SOMEWHERE})"
 
-#: Part of the statement that ends an attempt: a completed training shows what fits. It follows a
-#: CTE `ended` with trial_id and worker_id.
+#: Part of the statement that ends attempts: a completed training shows what fits. It follows a
+#: CTE `ended` with trial_id, worker_id and new_status.
 FITTED = """
 fitted AS (
     UPDATE memory_limits
-    SET fitted = training_memory,
-        exceeded = CASE WHEN exceeded > training_memory THEN exceeded END
-    FROM ended JOIN trials ON trials.id = trial_id JOIN workers ON workers.id = ended.worker_id
-    WHERE :status = 'completed'
-        AND memory_limits.device = workers.device AND memory_limits.memory = workers.memory
-        AND training_memory > coalesce(fitted, -1)
+    SET fitted = shown.most, exceeded = CASE WHEN exceeded > shown.most THEN exceeded END
+    FROM (
+        SELECT workers.device, workers.memory, max(training_memory) AS most
+        FROM ended JOIN trials ON trials.id = trial_id JOIN workers ON workers.id = ended.worker_id
+        WHERE new_status = 'completed' GROUP BY 1, 2 ORDER BY 1, 2
+    ) AS shown
+    WHERE memory_limits.device = shown.device AND memory_limits.memory = shown.memory
+        AND shown.most > coalesce(fitted, -1)
 )"""
 
 _LEARN = PreparedStatement(f"""

@@ -36,6 +36,10 @@ class PreparedStatement:
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first row; None without one. Raises DBAPIError, as SQLAlchemy does."""
+        return next(iter(self.rows(connection, values)), None)
+
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
+        """All rows. Raises DBAPIError, as SQLAlchemy does."""
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
         if not driver.autocommit and not connection.in_transaction():
             connection.begin()  # so that it is committed or rolled back with the connection
@@ -43,7 +47,7 @@ class PreparedStatement:
         try:
             cursor = RawCursor(driver, row_factory=self._rows)
             cursor.execute(self._query, [given[name] for name in self._names])
-            return cursor.fetchone()
+            return cursor.fetchall()
         except psycopg.Error as error:
             raise self.refined(error, connection, is_lost=driver.closed) from error
 

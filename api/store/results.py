@@ -1,13 +1,14 @@
 """Results: each is checked, counted once, and acknowledged to its worker."""
 
 import hashlib
-import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, select
+from sqlalchemy.dialects import postgresql
 
 from api.instruments import (
     EXAMPLES_TRAINED,
@@ -22,6 +23,17 @@ from api.store.errors import Conflict
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
 from api.store.missing import missing
 from api.store.prepared import PreparedStatement
+from api.store.together import (
+    LEASE,
+    SKIPPING,
+    WAITING,
+    as_json,
+    as_rows,
+    both_ways,
+    first_of_each_trial,
+    in_order,
+)
+from core.errors import InvalidInput
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.fields import Measures
 from core.protocol.contracts.results import Comparison, ResultAnswer, TestMetrics, TrialResult
@@ -42,17 +54,16 @@ def accept(
     it names blobs of another kind.
     """
     blobs.check(report)
-    digest = hashlib.sha256(report.model_dump_json(exclude={"next"}).encode()).digest()
+    digest = _digest(report)
     counted = report
     if report.value is not None or _needs_value(report):
-        counted = credible(report, _task(connection, trial_id))
+        counted = credible(report, _tasks(connection, [trial_id]).get(trial_id))
     elif report.out_of_memory and memory_limits.learn(connection, trial_id, report):
         counted = _for_another_device(report, max_attempts)
     end = setbacks.end_attempt if _is_setback(counted) else end_attempt
     status = end(connection, trial_id, counted, digest, max_attempts)
     if status is not None:
-        _measure(report, counted, status)
-        return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
+        return _accepted(report, counted, status)
     last = last_report(connection, trial_id)
     if last is None:
         RESULTS_REJECTED.labels("unknown_trial").inc()
@@ -62,6 +73,50 @@ def accept(
         return ResultAnswer(accepted=True, reason="duplicate")
     RESULTS_REJECTED.labels("no_lease").inc()
     raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
+
+
+def accept_together(
+    connection: Connection, calls: Sequence[tuple[UUID, TrialResult]], max_attempts: int
+) -> list[ResultAnswer | None]:
+    """The answers to several results; None for those that are left out, and have done nothing.
+
+    Left out are those that `api.store.together` says, and all that need more than to be counted.
+    """
+    usual = {
+        trial_id: report
+        for trial_id, report in first_of_each_trial(calls).items()
+        if _is_usual(report)
+    }
+    if not usual:
+        return [None] * len(calls)
+    tasks = _tasks(connection, list(usual))
+    counted = {trial: credible(report, tasks.get(trial)) for trial, report in usual.items()}
+    rows = (_call(trial, counted[trial], _digest(report)) for trial, report in usual.items())
+    ended = _end_attempts(connection, rows, max_attempts, SKIPPING)
+    answers = {
+        trial: _accepted(usual[trial], counted[trial], status) for trial, status in ended.items()
+    }
+    return in_order(calls, answers)
+
+
+def _is_usual(report: TrialResult) -> bool:
+    """Whether a report only has to be counted: nothing is to be examined or learned from it."""
+    try:
+        blobs.check(report)
+    except InvalidInput:
+        return False
+    return not (report.damaged or report.setback or report.out_of_memory)
+
+
+def _digest(report: TrialResult) -> bytes:
+    """SHA-256 of a result, by which it is known when it comes again."""
+    return hashlib.sha256(report.model_dump_json(exclude={"next"}).encode()).digest()
+
+
+def _accepted(report: TrialResult, counted: TrialResult, status: TrialStatus) -> ResultAnswer:
+    """The answer to a result that is accepted now."""
+    _measure(report, counted, status)
+    return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
 
 
 def _for_another_device(report: TrialResult, max_attempts: int) -> TrialResult:
@@ -115,32 +170,43 @@ _COLUMNS = [
     *(f"{part}_{name}" for part, kind in _PARTS.items() for name in kind.model_fields),
 ]
 #: The columns that a result fills; a new field of the message needs only its column.
-_AS_JSON = frozenset({"comparison", "measures", "test_measures"})
 _FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
-_RESULT = PreparedStatement(
-    """
-WITH ended AS (
-    DELETE FROM leases
-    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, worker_id,
-        greatest(greatest(epochs, CAST(:epochs AS integer)) - resumed_epoch, 0) AS epochs
+#: What a result has for its trial, as columns whose names no table has.
+_NEW = {
+    "new_status": "varchar",
+    "new_retry": "boolean",
+    "new_reason": "varchar",
+    "new_epochs": "integer",
+    "new_digest": "varchar",
+} | {
+    f"new_{name}": str(Trial.__table__.columns[name].type.compile(postgresql.dialect()))  # type: ignore[no-untyped-call]
+    for name in _FILLED
+}
+_RESULT = both_ways(
+    f"""
+WITH {as_rows(LEASE | _NEW)}, ended AS (
+    DELETE FROM leases USING (
+        SELECT calls.* FROM leases JOIN calls USING (trial_id, attempt, token)
+        ORDER BY trial_id FOR UPDATE OF leases {{locked}}
+    ) AS own
+    WHERE leases.trial_id = own.trial_id
+    RETURNING leases.trial_id, worker_id,
+        greatest(greatest(epochs, new_epochs) - resumed_epoch, 0) AS epochs, {", ".join(_NEW)}
 ), """
     + memory_limits.FITTED
     + ","
     + moved(
-        retry="(:status = 'failed' AND :retry AND attempt < :max_attempts)",
-        otherwise=":status",
-        pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
-        changes="reason = CASE WHEN next = 'stopped' AND CAST(:reason AS varchar) = ''"
-        " THEN stopping ELSE CAST(:reason AS varchar) END,"
-        " epochs = :epochs, epochs_spent = epochs_spent + reported,"
-        " report_digest = :digest, "
-        + ", ".join(
-            f"{name} = CAST(:{name} AS jsonb)" if name in _AS_JSON else f"{name} = :{name}"
-            for name in _FILLED
-        ),
+        retry="(new_status = 'failed' AND new_retry AND attempt < :max_attempts)",
+        otherwise="new_status",
+        pause="make_interval(secs => CASE new_status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
+        changes="reason = CASE WHEN next = 'stopped' AND new_reason = ''"
+        " THEN stopping ELSE new_reason END,"
+        " epochs = new_epochs, epochs_spent = epochs_spent + reported,"
+        " report_digest = decode(new_digest, 'hex'), "
+        + ", ".join(f"{name} = new_{name}" for name in _FILLED),
         targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
-        failure="CAST(:reason AS varchar)",
+        failure="reason",
+        given=_NEW,
     )
 )
 
@@ -157,19 +223,32 @@ def end_attempt(
     A failed attempt leads to another one, after a pause, while attempts are left. In a search
     that has ended every ending counts as stopped.
     """
-    values = _filled(report) | {
+    ended = _end_attempts(connection, [_call(trial_id, report, digest)], max_attempts, WAITING)
+    return ended.get(trial_id)
+
+
+def _end_attempts(
+    connection: Connection, calls: Iterable[dict[str, Any]], max_attempts: int, locked: str
+) -> dict[UUID, TrialStatus]:
+    """The new statuses of the trials whose attempts were ended."""
+    values = {"calls": as_json(calls), "max_attempts": max_attempts}
+    rows = _RESULT[locked].rows(connection, values)
+    return {row.trial_id: TrialStatus(row.status) for row in rows}
+
+
+def _call(trial_id: UUID, report: TrialResult, digest: bytes) -> dict[str, Any]:
+    """A report as a row of the statement."""
+    filled = {f"new_{name}": value for name, value in _filled(report).items()}
+    return filled | {
         "trial_id": trial_id,
-        "attempt": report.attempt,
+        "attempt": clamped(report.attempt),
         "token": report.token,
-        "status": report.status.value,
-        "retry": report.retry,
-        "reason": printable(report.reason),
-        "epochs": clamped(report.epochs, MOST_EPOCHS),
-        "digest": digest,
-        "max_attempts": max_attempts,
+        "new_status": report.status.value,
+        "new_retry": report.retry,
+        "new_reason": printable(report.reason),
+        "new_epochs": clamped(report.epochs, MOST_EPOCHS),
+        "new_digest": digest.hex(),
     }
-    row = _RESULT.first(connection, values)
-    return None if row is None else TrialStatus(row.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +267,17 @@ def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
 
 
 #: A text, built once: each result with a value runs it.
-_TASK = PreparedStatement("""
-SELECT config->>'task' AS task, config->>'metric' AS metric
+_TASKS = PreparedStatement("""
+SELECT trials.id AS trial_id, config->>'task' AS task, config->>'metric' AS metric
 FROM trials JOIN searches ON searches.id = search_id
-WHERE trials.id = :trial_id
+WHERE trials.id = ANY(:trial_ids)
 """)
 
 
-def _task(connection: Connection, trial_id: UUID) -> AbstractTask | None:
-    """The task type of a trial's search; None where the trial or the task type is unknown."""
-    row = _TASK.first(connection, {"trial_id": trial_id})
-    return None if row is None or row.task not in TASKS else TASKS[row.task](row.metric)
+def _tasks(connection: Connection, trial_ids: Sequence[UUID]) -> dict[UUID, AbstractTask]:
+    """The task types of the trials' searches, without trials and task types that are unknown."""
+    rows = _TASKS.rows(connection, {"trial_ids": trial_ids})
+    return {row.trial_id: TASKS[row.task](row.metric) for row in rows if row.task in TASKS}
 
 
 def _filled(report: TrialResult) -> dict[str, Any]:
@@ -212,7 +291,7 @@ def _filled(report: TrialResult) -> dict[str, Any]:
             found[f"{part}_{name}"] = value
     found |= {
         "precision": printable(report.precision) or None,
-        "comparison": report.comparison and _json(report.comparison),
+        "comparison": report.comparison and _stored(report.comparison),
         "measures": _measures(report.measures),
         "test_measures": _measures({} if report.test is None else report.test.measures),
     }
@@ -227,16 +306,15 @@ def _storable(name: str, value: Any) -> Any:
     return clamped(value, LARGEST_BIG if is_big else LARGEST)
 
 
-def _measures(measures: Measures) -> str | None:
-    """Measures as pairs in JSON text, as JSONB does not keep the order of names; None for none."""
-    found = [[printable(name), value] for name, value in measures.items()]
-    return json.dumps(found, allow_nan=False) if found else None
+def _measures(measures: Measures) -> list[Any] | None:
+    """Measures as pairs, as JSONB does not keep the order of names; None for none."""
+    return [[printable(name), value] for name, value in measures.items()] or None
 
 
-def _json(comparison: Comparison) -> str:
-    """A comparison as JSON text that Postgres can store."""
+def _stored(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as Postgres can store it."""
     kept = {
         "examples": clamped(comparison.examples),
         "reason": printable(comparison.reason),
     }
-    return comparison.model_copy(update=kept).model_dump_json()
+    return comparison.model_copy(update=kept).model_dump(mode="json")

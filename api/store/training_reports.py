@@ -4,6 +4,7 @@ Each report is one statement that renews the lease; one that names another attem
 lease changes nothing. The answer says whether to continue.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,15 +20,25 @@ from api.store.fragments import (
     clamped,
 )
 from api.store.prepared import PreparedStatement
+from api.store.together import (
+    LEASE,
+    SKIPPING,
+    WAITING,
+    as_json,
+    as_rows,
+    both_ways,
+    first_of_each_trial,
+    in_order,
+)
 from core.errors import InvalidInput
 from core.protocol.contracts.checkpoints import CheckpointReport
 from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
 from core.protocol.states import LIVE_SEARCH
 
 #: Until the first step a worker reads its data: the time of the training does not run meanwhile.
-_NOT_BEGUN = "step = 0 AND epochs = 0 AND :step = 0"
+_NOT_BEGUN = "leases.step = 0 AND epochs = 0 AND own.step = 0"
 _ANSWER = """
-SELECT searches.status AS search_status, searches.reason AS search_reason,
+SELECT heard.trial_id, searches.status AS search_status, searches.reason AS search_reason,
     trials.stopping, kind = 'export' AS is_export,
     coalesce(stop_at <= now(), false) OR coalesce(kind = 'search'
         AND searches.started_at + make_interval(secs => trials_deadline) <= now(), false)
@@ -35,18 +46,31 @@ SELECT searches.status AS search_status, searches.reason AS search_reason,
 FROM heard JOIN trials ON trials.id = heard.trial_id
     JOIN searches ON searches.id = trials.search_id
 """
+#: Renews the leases that the calls name, each with its values as `own`.
 _HEARD = """
 heard AS (
     UPDATE leases
     SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL {more}
-    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, attempt, stop_at, stored_epoch
+    FROM (
+        SELECT calls.* FROM leases JOIN calls USING (trial_id, attempt, token)
+        ORDER BY trial_id FOR NO KEY UPDATE OF leases {locked}
+    ) AS own
+    WHERE leases.trial_id = own.trial_id
+    RETURNING {columns}, stop_at, stored_epoch
 )"""
 _STEP = (
     f", stop_at = CASE WHEN {_NOT_BEGUN} THEN stop_at + (now() - heard_at) ELSE stop_at END"
-    ", step = greatest(step, :step)"
+    ", step = greatest(leases.step, own.step)"
 )
-_HEARTBEAT = PreparedStatement(f"WITH {_HEARD.format(more=_STEP)} {_ANSWER.format(notify='')}")
+
+
+def _heard(more: str, columns: str = "own.*") -> str:
+    return _HEARD.format(more=more, columns=columns, locked="{locked}")
+
+
+_HEARTBEAT = both_ways(
+    f"WITH {as_rows(LEASE | {'step': 'bigint'})}, {_heard(_STEP)} {_ANSWER.format(notify='')}"
+)
 
 
 def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta) -> Answer:
@@ -54,26 +78,40 @@ def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: ti
 
     Before the first step the limit of the training moves on with the clock.
     """
-    values = {
-        "trial_id": trial_id,
-        "attempt": beat.attempt,
-        "token": beat.token,
-        "lease": lease,
-        "step": clamped(beat.step, LARGEST_BIG),
-    }
-    return _answer(connection, _HEARTBEAT, values)
+    return _alone(_heartbeats(connection, {trial_id: beat}, lease, WAITING))
+
+
+def heartbeats(
+    connection: Connection, calls: Sequence[tuple[UUID, Heartbeat]], lease: timedelta
+) -> list[Answer | None]:
+    """The answers to several heartbeats; None for those that are left out, and have done nothing.
+
+    Left out are all that have no lease, that would have to wait, or that come twice.
+    """
+    found = _heartbeats(connection, first_of_each_trial(calls), lease, SKIPPING)
+    return in_order(calls, found)
+
+
+def _heartbeats(
+    connection: Connection, beats: Mapping[UUID, Heartbeat], lease: timedelta, locked: str
+) -> dict[UUID, Answer]:
+    rows = (
+        _fence(trial_id, beat) | {"step": clamped(beat.step, LARGEST_BIG)}
+        for trial_id, beat in beats.items()
+    )
+    return _answers(connection, _HEARTBEAT[locked], rows, {"lease": lease})
 
 
 # A worker that could not read its checkpoint reports earlier epochs than the next one.
 _LAST_EPOCH = (
-    ", epochs = greatest(epochs, :epoch), resumed_epoch = least(resumed_epoch, :epoch - 1)"
+    ", epochs = greatest(epochs, own.epoch), resumed_epoch = least(resumed_epoch, own.epoch - 1)"
 )
-_EPOCH = PreparedStatement(f"""
-WITH {_HEARD.format(more=_LAST_EPOCH)}, added AS (
-    INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(EPOCH_METRICS)})
-    SELECT trial_id, attempt, CAST(:epoch AS integer),
-        {", ".join(f"CAST(:{name} AS float8)" for name in EPOCH_METRICS)}
-    FROM heard
+_METRICS = ", ".join(EPOCH_METRICS)
+_EPOCH = both_ways(f"""
+WITH {as_rows(LEASE | {"epoch": "integer"} | dict.fromkeys(EPOCH_METRICS, "float8"))},
+{_heard(_LAST_EPOCH)}, added AS (
+    INSERT INTO epochs (trial_id, attempt, epoch, {_METRICS})
+    SELECT trial_id, attempt, epoch, {_METRICS} FROM heard
     ON CONFLICT (trial_id, attempt, epoch) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in EPOCH_METRICS)}
     WHERE ({", ".join(f"epochs.{name}" for name in EPOCH_METRICS)})
@@ -91,19 +129,35 @@ def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: ti
 
     An epoch that is trained again, from a checkpoint before it, replaces its earlier metrics.
     """
-    values = report.model_dump() | {
-        "trial_id": trial_id,
-        "lease": lease,
-        "epoch": clamped(report.epoch, MOST_EPOCHS),
-    }
-    return _answer(connection, _EPOCH, values)
+    return _alone(_epochs(connection, {trial_id: report}, lease, WAITING))
 
 
-_LAST_CHECKPOINT = ", stored_epoch = greatest(stored_epoch, :epoch)"
+def epochs(
+    connection: Connection, calls: Sequence[tuple[UUID, EpochReport]], lease: timedelta
+) -> list[Answer | None]:
+    """The answers to several reports of epochs; None for those left out, see `heartbeats`."""
+    found = _epochs(connection, first_of_each_trial(calls), lease, SKIPPING)
+    return in_order(calls, found)
+
+
+def _epochs(
+    connection: Connection, reports: Mapping[UUID, EpochReport], lease: timedelta, locked: str
+) -> dict[UUID, Answer]:
+    rows = (
+        report.model_dump()
+        | _fence(trial_id, report)
+        | {"epoch": clamped(report.epoch, MOST_EPOCHS)}
+        for trial_id, report in reports.items()
+    )
+    return _answers(connection, _EPOCH[locked], rows, {"lease": lease})
+
+
+_LAST_CHECKPOINT = ", stored_epoch = greatest(stored_epoch, own.epoch)"
 # A report that comes after that of a later checkpoint names a blob that may be removed already. No
 # row will ever name that of a report which comes after its lease, unless the trial has it already.
 _CHECKPOINT = PreparedStatement(f"""
-WITH {_HEARD.format(more=_LAST_CHECKPOINT)}, newest AS (
+WITH {as_rows(LEASE | {"epoch": "integer"})},
+{_heard(_LAST_CHECKPOINT).replace("{locked}", WAITING)}, newest AS (
     SELECT trial_id, attempt FROM heard WHERE stored_epoch = CAST(:epoch AS integer)
 ), useless AS (
     SELECT checkpoint_key AS blob_key, checkpoint_bytes AS blob_bytes
@@ -139,9 +193,6 @@ def checkpoint(
     Raises InvalidInput for the checkpoint of another trial: no two trials have equal ones.
     """
     values = {
-        "trial_id": trial_id,
-        "attempt": report.attempt,
-        "token": report.token,
         "lease": lease,
         "key": report.blob.key,
         "bytes": clamped(report.blob.bytes, LARGEST_BIG),
@@ -150,14 +201,35 @@ def checkpoint(
     }
     if _OF_ANOTHER.first(connection, {"key": report.blob.key, "trial_id": trial_id}):
         raise InvalidInput(f"blob: found {report.blob.key}, the checkpoint of another trial")
-    return _answer(connection, _CHECKPOINT, values)
+    row = _fence(trial_id, report) | {"epoch": values["epoch"]}
+    return _alone(_answers(connection, _CHECKPOINT, [row], values))
 
 
-def _answer(connection: Connection, statement: PreparedStatement, values: dict[str, Any]) -> Answer:
-    """What the worker is to do next: abandon the trial where it does not have this lease."""
-    row = statement.first(connection, values)
-    if row is None:
-        return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
+def _fence(trial_id: UUID, report: Heartbeat | EpochReport | CheckpointReport) -> dict[str, Any]:
+    """The lease that a report names."""
+    attempt = clamped(report.attempt)
+    return {"trial_id": trial_id, "attempt": attempt, "token": report.token}
+
+
+def _answers(
+    connection: Connection,
+    statement: PreparedStatement,
+    calls: Iterable[dict[str, Any]],
+    values: dict[str, Any],
+) -> dict[UUID, Answer]:
+    """What the workers of these trials are to do next; none for one without this lease."""
+    rows = statement.rows(connection, values | {"calls": as_json(calls)})
+    return {row.trial_id: _answer(row) for row in rows}
+
+
+def _alone(answers: dict[UUID, Answer]) -> Answer:
+    """The only answer; a worker that does not have the lease abandons the trial."""
+    abandoned = Answer(action=Action.ABANDON, reason="the lease is not yours any more")
+    return next(iter(answers.values()), abandoned)
+
+
+def _answer(row: Any) -> Answer:
+    """What a worker is to do next."""
     if row.search_status not in LIVE_SEARCH and not row.is_export:
         reason = row.search_reason or f"the search is {row.search_status}"
         return Answer(action=Action.STOP, reason=reason)

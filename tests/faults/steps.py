@@ -111,18 +111,18 @@ class DurableSteps:
         patch.setattr(Storage, "put", store)
         patch.setattr(Storage, "put_file", store_file)
         patch.setattr(Storage, "delete", remove)
-        first = PreparedStatement.first
+        rows = PreparedStatement.rows
 
         def watched(statement: PreparedStatement, connection: Connection, values: Any) -> Any:
             self._before(connection, None, statement.sql)
-            row = first(statement, connection, values)
+            found = rows(statement, connection, values)
             try:
                 self._after(connection, None, statement.sql)
             except psycopg.Error as error:
                 raise statement.refined(error, connection, is_lost=True) from error
-            return row
+            return found
 
-        patch.setattr(PreparedStatement, "first", watched)
+        patch.setattr(PreparedStatement, "rows", watched)
 
     def _before(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
         if not _WRITES.search(statement) or statement == _IDLE:

@@ -192,7 +192,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # results of other workers wait behind a lease
         file="api/routes/worker.py",
-        old="body.next is None or lane.is_crowded",
+        old="body.next is None or reports.is_crowded",
         new="body.next is None",
         tests=("tests/api/routes/test_worker.py",),
     ),

@@ -67,10 +67,10 @@ def test_a_call_that_waits_too_long_is_refused() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run, held)
             await until(held.began.is_set)
-            lane._seconds = 0.05
+            lane.seconds = 0.05
             with pytest.raises(HTTPException) as refused:
                 await lane.run(lambda: done.append("too late"))
-            lane._seconds = 30.0
+            lane.seconds = 30.0
             held.let_go.set()
         assert await lane.run(lambda: 7) == 7
         assert done == []  # nor later

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, text
 from api.models.searches import Search
 from api.models.webhooks import Delivery, Webhook
 from api.roles import Role
-from api.store import deliveries, searches
+from api.store import deliveries, results, searches
 from core.protocol.states import SearchStatus
 from tests.waiting import wait_for
 
@@ -48,6 +48,20 @@ def test_each_new_best_value_is_noted_once_and_the_others_are_not(world, take, r
         assert world.get(trial).value == value
     world.search(world.caller(Role.ADMIN))
     assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.75)]
+
+
+def test_of_results_that_come_together_the_best_one_is_noted(world, take, do) -> None:
+    caller = world.caller()
+    hook(world, caller, "trial.best")
+    search = world.search(caller)
+    calls = []
+    for value in (0.5, 0.75, 0.75, 0.25):
+        trial = world.trial(search)
+        calls.append((trial, world.result(take(trial), value=value)))
+
+    do(results.accept_together, calls, 3)
+
+    assert noted(world) == [("trial.best", 0.75)]
 
 
 def test_a_best_value_is_noted_as_the_metric_that_people_read(world, take, report) -> None:

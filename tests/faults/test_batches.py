@@ -1,0 +1,63 @@
+"""A fault in the middle of a batch of results: each is counted once, whatever its worker learns."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from api import db
+from api.store import leases, results
+from core.protocol.contracts.results import ResultAnswer, TrialResult
+from core.protocol.states import TrialStatus
+from tests.api.conftest import do, engine, world
+from tests.faults.steps import Crash, DurableSteps, Fault
+
+__all__ = ["do", "engine", "world"]
+
+LEASE = timedelta(seconds=300)
+Calls = list[tuple[UUID, TrialResult]]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[DurableSteps]:
+    with DurableSteps().watching(monkeypatch, engine) as steps:
+        yield steps
+
+
+def reports(world: Any, do: Callable[..., Any]) -> Calls:
+    """Results of five leased trials of two searches."""
+    first, second = world.search(), world.search()
+    trials = [world.trial(search) for search in (first, first, second, second, second)]
+    held = [do(leases.take, world.worker(), uuid4(), LEASE, trial).held for trial in trials]
+    return [(one.trial_id, world.result(one, epochs=3)) for one in held]
+
+
+def send(engine: Engine, calls: Calls) -> list[ResultAnswer]:
+    """What the routes answer: what a batch leaves out is carried out alone."""
+    answers = db.autocommit(engine, lambda c: results.accept_together(c, calls, 3))
+    return [
+        answer or db.autocommit(engine, lambda c, call=call: results.accept(c, *call, 3))
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_batch_that_is_cut_off_counts_once(world, do, steps, fault, after) -> None:
+    calls = reports(world, do)
+    steps.fail_at(1, fault, after=after)
+    with suppress(Crash):
+        send(world.engine, calls)
+    assert steps.struck
+
+    answers = send(world.engine, calls)  # workers that got no answer send again
+
+    assert all(answer.accepted for answer in answers)
+    for trial_id, _ in calls:
+        row = world.get(trial_id)
+        assert (row.status, row.attempt, row.epochs_spent) == (TrialStatus.COMPLETED, 1, 3)
+    world.audit()
