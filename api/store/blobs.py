@@ -6,9 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from api.store.fragments import clamped
 from api.store.prepared import PreparedStatement
-from api.store.together import LEASE, as_json, as_rows
+from api.store.together import LEASE, as_json, as_rows, fence
 from core.errors import InvalidInput
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.results import TrialResult
@@ -65,7 +64,7 @@ def parts_of_others(
     ones where a search is repeated. None where a report has no lease: then it does not count.
     """
     calls = [
-        {"trial_id": trial_id, "attempt": clamped(report.attempt), "token": report.token}
+        fence(trial_id, report)
         | {part: getattr(report, part) and getattr(report, part).key for part in _KINDS}
         for trial_id, report in reports.items()
         if any(getattr(report, part) for part in _KINDS)

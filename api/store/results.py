@@ -1,7 +1,7 @@
 """Results: each is checked, counted once, and acknowledged to its worker."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ from api.store.together import (
     as_json,
     as_rows,
     both_ways,
+    fence,
     first_of_each_trial,
     in_order,
 )
@@ -57,7 +58,7 @@ def accept(
     digest = _digest(report)
     counted = report
     if report.value is not None or _needs_value(report):
-        counted = credible(report, _tasks(connection, [trial_id]).get(trial_id))
+        counted = credible(report, _tasks(connection, {trial_id: report}).get(trial_id))
     elif report.out_of_memory and memory_limits.learn(connection, trial_id, report):
         counted = _for_another_device(report, max_attempts)
     end = setbacks.end_attempt if _is_setback(counted) else end_attempt
@@ -89,7 +90,7 @@ def accept_together(
     }
     if not usual:
         return [None] * len(calls)
-    tasks = _tasks(connection, list(usual))
+    tasks = _tasks(connection, usual)
     counted = {trial: credible(report, tasks.get(trial)) for trial, report in usual.items()}
     rows = (_call(trial, counted[trial], _digest(report)) for trial, report in usual.items())
     ended = _end_attempts(connection, rows, max_attempts, SKIPPING)
@@ -239,16 +240,17 @@ def _end_attempts(
 def _call(trial_id: UUID, report: TrialResult, digest: bytes) -> dict[str, Any]:
     """A report as a row of the statement."""
     filled = {f"new_{name}": value for name, value in _filled(report).items()}
-    return filled | {
-        "trial_id": trial_id,
-        "attempt": clamped(report.attempt),
-        "token": report.token,
-        "new_status": report.status.value,
-        "new_retry": report.retry,
-        "new_reason": printable(report.reason),
-        "new_epochs": clamped(report.epochs, MOST_EPOCHS),
-        "new_digest": digest.hex(),
-    }
+    return (
+        fence(trial_id, report)
+        | filled
+        | {
+            "new_status": report.status.value,
+            "new_retry": report.retry,
+            "new_reason": printable(report.reason),
+            "new_epochs": clamped(report.epochs, MOST_EPOCHS),
+            "new_digest": digest.hex(),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +268,18 @@ def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
     return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
 
 
-#: A text, built once: each result with a value runs it.
-_TASKS = PreparedStatement("""
-SELECT trials.id AS trial_id, config->>'task' AS task, config->>'metric' AS metric
-FROM trials JOIN searches ON searches.id = search_id
-WHERE trials.id = ANY(:trial_ids)
+#: Its rows come from JSON as well: with an array, the server would plan it again for each call.
+_TASKS = PreparedStatement(f"""
+WITH {as_rows(LEASE)}
+SELECT calls.trial_id, config->>'task' AS task, config->>'metric' AS metric
+FROM calls JOIN trials ON trials.id = calls.trial_id JOIN searches ON searches.id = search_id
 """)
 
 
-def _tasks(connection: Connection, trial_ids: Sequence[UUID]) -> dict[UUID, AbstractTask]:
+def _tasks(connection: Connection, reports: Mapping[UUID, TrialResult]) -> dict[UUID, AbstractTask]:
     """The task types of the trials' searches, without trials and task types that are unknown."""
-    rows = _TASKS.rows(connection, {"trial_ids": trial_ids})
+    calls = as_json(fence(trial_id, report) for trial_id, report in reports.items())
+    rows = _TASKS.rows(connection, {"calls": calls})
     return {row.trial_id: TASKS[row.task](row.metric) for row in rows if row.task in TASKS}
 
 

@@ -10,8 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from api.store.fragments import LARGEST, clamped
 from api.store.prepared import PreparedStatement
+from core.protocol.contracts.checkpoints import CheckpointReport
+from core.protocol.contracts.reports import EpochReport, Heartbeat
+from core.protocol.contracts.results import TrialResult
 
+Fenced = Heartbeat | EpochReport | CheckpointReport | TrialResult
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -35,12 +40,14 @@ def both_ways(statement: str) -> dict[str, PreparedStatement]:
 def as_rows(columns: Mapping[str, str]) -> str:
     """A CTE `calls` with a row for each call of `:calls`; `columns` are types by names.
 
-    The limit tells the planner that there are few.
+    Each attempt is between the bounds. They let the planner expect few rows: for the hundred that
+    it expects of JSON, it would read all leases.
     """
     listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return f"""
 calls AS (
-    SELECT * FROM json_to_recordset(CAST(:calls AS json)) AS given({listed}) LIMIT {MOST}
+    SELECT * FROM json_to_recordset(CAST(:calls AS json)) AS given({listed})
+    WHERE attempt BETWEEN 1 AND {LARGEST} LIMIT {MOST}
 )"""
 
 
@@ -50,6 +57,11 @@ def first_of_each_trial(calls: Iterable[tuple[UUID, R]]) -> dict[UUID, R]:
     for trial_id, report in calls:
         first.setdefault(trial_id, report)
     return first
+
+
+def fence(trial_id: UUID, report: Fenced) -> dict[str, Any]:
+    """The lease that a report names, as columns of its call."""
+    return {"trial_id": trial_id, "attempt": clamped(report.attempt), "token": report.token}
 
 
 def as_json(calls: Iterable[Mapping[str, Any]]) -> str:

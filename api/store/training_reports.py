@@ -27,6 +27,7 @@ from api.store.together import (
     as_json,
     as_rows,
     both_ways,
+    fence,
     first_of_each_trial,
     in_order,
 )
@@ -96,7 +97,7 @@ def _heartbeats(
     connection: Connection, beats: Mapping[UUID, Heartbeat], lease: timedelta, locked: str
 ) -> dict[UUID, Answer]:
     rows = (
-        _fence(trial_id, beat) | {"step": clamped(beat.step, LARGEST_BIG)}
+        fence(trial_id, beat) | {"step": clamped(beat.step, LARGEST_BIG)}
         for trial_id, beat in beats.items()
     )
     return _answers(connection, _HEARTBEAT[locked], rows, {"lease": lease})
@@ -145,7 +146,7 @@ def _epochs(
 ) -> dict[UUID, Answer]:
     rows = (
         report.model_dump()
-        | _fence(trial_id, report)
+        | fence(trial_id, report)
         | {"epoch": clamped(report.epoch, MOST_EPOCHS)}
         for trial_id, report in reports.items()
     )
@@ -201,14 +202,8 @@ def checkpoint(
     }
     if _OF_ANOTHER.first(connection, {"key": report.blob.key, "trial_id": trial_id}):
         raise InvalidInput(f"blob: found {report.blob.key}, the checkpoint of another trial")
-    row = _fence(trial_id, report) | {"epoch": values["epoch"]}
+    row = fence(trial_id, report) | {"epoch": values["epoch"]}
     return _alone(_answers(connection, _CHECKPOINT, [row], values))
-
-
-def _fence(trial_id: UUID, report: Heartbeat | EpochReport | CheckpointReport) -> dict[str, Any]:
-    """The lease that a report names."""
-    attempt = clamped(report.attempt)
-    return {"trial_id": trial_id, "attempt": attempt, "token": report.token}
 
 
 def _answers(
