@@ -195,7 +195,11 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
     if min(sketch.shape[1:]) + 2 * padding < size:
         return
     if draw(st.booleans()):
-        sketch.add(family.max_pool(size, stride, padding, ceil_mode=draw(st.booleans())))
+        ceil, dilation = draw(st.booleans()), draw(st.integers(1, 2))
+        spans = dilation * (size - 1) + 1 <= min(sketch.shape[1:]) + 2 * padding
+        fits = spans and dilation <= min(sketch.shape[1:])
+        more = {"dilation": dilation} if fits else {}
+        sketch.add(family.max_pool(size, stride, padding, ceil_mode=ceil, **more))
     else:
         counted, ceil = draw(st.booleans()), draw(st.booleans())
         sketch.add(family.avg_pool(size, stride, padding, counted, ceil_mode=ceil))
@@ -516,6 +520,7 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool1d(4, 3, 2), [(2, 5)]),
         (MaxPool1d(3, 2, ceil_mode=True), [(2, 6)]),
         (MaxPool1d(3, 2, pads=(2, 0)), [(2, 6)]),
+        (MaxPool1d(2, 1, 1, dilation=3), [(2, 6)]),
     ],
     "max_pool2d": [
         (MaxPool2d(), [(2, 5, 4)]),
@@ -530,6 +535,9 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (MaxPool2d(1, (1, 3)), [(2, 5, 4)]),
         (MaxPool2d((3, 2), (1, 2), 1, ceil_mode=True), [(2, 5, 4)]),
         (MaxPool2d((2, 3), (2, 1), pads=(0, 1, 0, 1)), [(2, 4, 4)]),
+        (MaxPool2d(3, 1, 1, dilation=2), [(2, 5, 4)]),
+        (MaxPool2d((2, 3), 2, dilation=(3, 1), ceil_mode=True), [(2, 5, 4)]),
+        (MaxPool2d(2, 1, pads=(2, 0, 0, 1), dilation=2), [(2, 5, 4)]),
     ],
     "avg_pool1d": [
         (AvgPool1d(), [(2, 5)]),

@@ -93,7 +93,7 @@ def layer_label(layer: AbstractLayer) -> str:
 
     A stride that differs between the axes has both: "Max pool 3×3 /2×1". Padding follows a plus:
     "Max pool 3×3 /1 +1"; where it differs from end to end, that before each axis comes first, then
-    that after: "Conv 3×3 /2 +0,0,1,1 · 32".
+    that after: "Conv 3×3 /2 +0,0,1,1 · 32". Windows with dilation 2: "Max pool 3×3 of every 2".
     """
     data = {name: value for name, value in layer_to_json(layer).items() if name not in _DETAILS}
     kind = data.pop("kind")
@@ -110,6 +110,8 @@ def layer_label(layer: AbstractLayer) -> str:
         name += f" +{padding}"
     if pads := data.pop("pads", []):
         name += f" +{','.join(map(str, pads))}"
+    if dilation := data.pop("dilation", 0):
+        name += f" of every {_times(dilation if isinstance(dilation, list) else [dilation])}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]
     return " · ".join([name, *(text for text in rest if not text.startswith("["))])
 

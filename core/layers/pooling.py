@@ -24,6 +24,7 @@ from core.layers.windows import (
     by_offset,
     check_lengths,
     check_pads,
+    dilated_span,
     ends_of,
     in_words,
     pad_ends,
@@ -65,7 +66,7 @@ class AbstractPool(AbstractLayer):
                 f"{type(self).__name__} of size {size} has padding {self.padding!r}; "
                 f"expected 0 to {most}, half its size"
             )
-        check_pads(self, self.pads, self.sizes)
+        check_pads(self, self.pads, self.spans)
         is_equal = len(set(self.pads)) == 1 and self.pads[0] <= most
         if self.pads and (is_equal or self.padding or self.ceil_mode):
             raise InvalidArchitecture(
@@ -85,6 +86,11 @@ class AbstractPool(AbstractLayer):
         return along_axes(self.stride, self.spatial_axes)
 
     @property
+    def spans(self) -> tuple[int, ...]:
+        """The positions from the first to the last value of a window along each spatial axis."""
+        return self.sizes
+
+    @property
     def ends(self) -> Ends:
         """The padding before and after the values along each spatial axis."""
         return ends_of(self.pads or (self.padding,) * 2 * self.spatial_axes)
@@ -92,7 +98,7 @@ class AbstractPool(AbstractLayer):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial_sides(self, inputs[0], self.spatial_axes)
         pooled = windowed_sides(
-            self, sides, self.sizes, self.strides, self.ends, ceil=self.ceil_mode
+            self, sides, self.spans, self.strides, self.ends, ceil=self.ceil_mode
         )
         return (inputs[0][0], *pooled)
 
@@ -102,13 +108,13 @@ class AbstractPool(AbstractLayer):
         A pool with this padding and without `ceil_mode` has the same windows.
         """
         _, *outputs = self.output_shape([(1, *sides)])
-        spans = [
-            (output - 1) * stride + size
-            for output, stride, size in zip(outputs, self.strides, self.sizes, strict=True)
+        covered = [
+            (output - 1) * stride + span
+            for output, stride, span in zip(outputs, self.strides, self.spans, strict=True)
         ]
         return [
-            (before, max(after, span - before - side))
-            for side, span, (before, after) in zip(sides, spans, self.ends, strict=True)
+            (before, max(after, needed - before - side))
+            for side, needed, (before, after) in zip(sides, covered, self.ends, strict=True)
         ]
 
     def flops(self, inputs: Sequence[Shape]) -> int:
@@ -118,19 +124,55 @@ class AbstractPool(AbstractLayer):
         return inputs[0]
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        has_ends = self.padding or self.ceil_mode or self.pads
-        return None if has_ends and self.output_shape(inputs) == inputs[0] else self
+        return None if self._adds_positions and self.output_shape(inputs) == inputs[0] else self
+
+    @property
+    def _adds_positions(self) -> bool:
+        """Whether windows may reach beyond the values."""
+        return bool(self.padding or self.ceil_mode or self.pads)
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractMaxPool(AbstractPool):
-    """The largest value of each window; padding counts as minus infinity."""
+    """The largest value of each window; padding counts as minus infinity.
+
+    With a dilation, windows take every n-th position alone. Networks of users have such pools, as
+    in segmentation; no root and no morphism makes one.
+    """
+
+    dilation: int | tuple[int, ...] = field(default=1, kw_only=True)  # n
 
     title: ClassVar[str] = "max pool"
+    optional: ClassVar[frozenset[str]] = frozenset({"padding", "ceil_mode", "pads", "dilation"})
+
+    def __post_init__(self) -> None:
+        check_lengths(self, self.spatial_axes, dilation=self.dilation)
+        AbstractPool.__post_init__(self)
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """The distance of neighbouring values of a window along each spatial axis."""
+        return along_axes(self.dilation, self.spatial_axes)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """The positions from the first to the last value of a window along each spatial axis."""
+        return dilated_span(self.sizes, self.dilations)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        shape = AbstractPool.output_shape(self, inputs)
+        pairs = zip(inputs[0][1:], self.dilations, strict=True)
+        if self._adds_positions and any(side < dilation for side, dilation in pairs):
+            raise InvalidArchitecture(
+                f"{type(self).__name__} with padding and dilation {in_words(self.dilations)} got "
+                f"an input of shape {inputs[0]}; expected sides of at least the dilation, so that "
+                "each window has a value"
+            )
+        return shape
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         x = pad_ends(inputs[0], self.completing_ends(inputs[0].shape[2:]), -np.inf)
-        y: Array = reduce(np.maximum, by_offset(x, self.sizes, self.strides))
+        y: Array = reduce(np.maximum, by_offset(x, self.sizes, self.strides, self.dilations))
         return y
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:

@@ -145,12 +145,24 @@ def pad_ends(x: Array, ends: Ends, value: float = 0.0) -> Array:
     return np.pad(x, [(0, 0), (0, 0), *ends], constant_values=value)
 
 
-def by_offset(x: Array, sizes: Sequence[int], strides: Sequence[int]) -> Iterator[Array]:
-    """For each offset in a window the values of all windows: (N, C, *sides) -> (N, C, *sides')"""
-    axes = [*zip(x.shape[2:], sizes, strides, strict=True)]
-    spans = [(side - size) // stride * stride + 1 for side, size, stride in axes]
-    for offsets in product(*map(range, sizes)):
-        starts = zip(offsets, spans, strides, strict=True)
+def dilated_span(sizes: Sequence[int], dilations: Sequence[int]) -> tuple[int, ...]:
+    """The positions from the first to the last value of windows with these dilations."""
+    return tuple((size - 1) * step + 1 for size, step in zip(sizes, dilations, strict=True))
+
+
+def by_offset(
+    x: Array, sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int] = ()
+) -> Iterator[Array]:
+    """For each offset in a window the values of all windows: (N, C, *sides) -> (N, C, *sides')
+
+    Without dilations, each is 1.
+    """
+    steps = dilations or (1,) * len(sizes)
+    spans = dilated_span(sizes, steps)
+    axes = zip(x.shape[2:], spans, strides, strict=True)
+    lengths = [(side - span) // stride * stride + 1 for side, span, stride in axes]
+    for offsets in product(*map(range, [0] * len(spans), spans, steps)):
+        starts = zip(offsets, lengths, strides, strict=True)
         yield x[:, :, *[slice(o, o + n, stride) for o, n, stride in starts]]
 
 

@@ -177,12 +177,12 @@ def _fields(layer: AbstractLayer) -> tuple[float, ...]:
 def _lengths(cls: type[AbstractLayer]) -> dict[str, int]:
     """How many numbers each attribute is, in order.
 
-    Pads are one for each end of each axis, the size and stride of a pool one for each axis.
+    Pads are one for each end of each axis, those of the windows of a pool one for each axis.
     """
     axes = getattr(cls, "spatial_axes", 0)
     lengths = {"pads": 2 * axes}
     if issubclass(cls, AbstractPool):
-        lengths |= {"size": axes, "stride": axes}
+        lengths |= {"size": axes, "stride": axes, "dilation": axes}
     return {name: lengths.get(name, 1) for name in field_names(cls)}
 
 

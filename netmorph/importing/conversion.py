@@ -1,7 +1,7 @@
 """A conversion in progress: the values and constants so far, and the inputs of operations."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Conversion:
     source: OperationGraph
     factor: Array  # of the preparation of the inputs: factor x + shift; (channels,)
     shift: Array
+    is_channels_last: bool = False  # the input of the file; source.input_shape is channels first
     graph: Graph = field(init=False)
     values: dict[str, Value] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
@@ -30,7 +31,9 @@ class Conversion:
         shape = self.source.input_shape
         self.graph = Graph(shape)
         self.constants |= self.source.constants
-        self.values[self.source.input] = Value(1, shape, shape[1:])
+        self.values[self.source.input] = Value(
+            1, shape, shape[1:], channels_last=self.is_channels_last
+        )
         self.readers.update(name for node in self.source.nodes for name in node.inputs)
         self.readers.update([self.source.output])
 
@@ -39,14 +42,33 @@ class Conversion:
             raise UnreadableNetwork(f"{reader} reads {name!r}, which nothing before it computes")
         return self.values[name]
 
-    def plain(self, node: Operation, index: int = 0) -> Value:
-        """An input without positions that were added for a convolution or pool."""
+    def image(self, node: Operation, index: int = 0) -> Value:
+        """An input with its channels first, which may have positions that a Pad has added."""
         found = self.value(node.inputs[index], node)
-        if found.pads:
-            raise unsupported(
-                node, "its input has been padded; expected a Conv or a pool behind a Pad"
-            )
+        if found.expanded:
+            raise unsupported(node, "its input has been expanded; expected a Mul behind an Expand")
+        if found.channels_last or found.flattened:
+            raise unsupported(node, "its input has its channels last; expected them first")
         return found
+
+    def plain(self, node: Operation, index: int = 0) -> Value:
+        """An input with its channels first, without positions that a Pad has added."""
+        return _unpadded(node, self.image(node, index))
+
+    def of_any_layout(self, node: Operation, index: int = 0) -> Value:
+        """An input with its channels first or last, without positions that a Pad has added."""
+        found = self.value(node.inputs[index], node)
+        if found.expanded:
+            return self.image(node, index)
+        return _unpadded(node, found)
+
+    def renamed(self, node: Operation) -> Value:
+        """The input of an operation that gives it another name; the input of the network, too."""
+        source, output = node.inputs[0], node.outputs[0]
+        if source == self.source.input and self.readers[source] == 1:
+            self.source = replace(self.source, input=output)
+        self.readers[output] += self.readers[source] - 1  # two names of one value
+        return self.value(source, node)
 
     def constant(self, node: Operation, index: int) -> Array | None:
         """A constant input; None where it is left out."""
@@ -66,3 +88,9 @@ class Conversion:
     def bias(self, node: Operation) -> Array | None:
         """The third input, a bias; None where it is left out."""
         return self.needed(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None
+
+
+def _unpadded(node: Operation, value: Value) -> Value:
+    if value.pads:
+        raise unsupported(node, "its input has been padded; expected a Conv or a pool behind a Pad")
+    return value

@@ -1,6 +1,7 @@
 """From the operations of a file to an architecture with the same function."""
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from netmorph.importing import convolutions, elementwise, vectors
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.folding import FOLDED, fold
 from netmorph.importing.graph import Finished
+from netmorph.importing.layout import is_channels_last
 from netmorph.importing.operations import Operation, OperationGraph
 from netmorph.importing.parts import with_parts
 from netmorph.importing.patterns import merged
@@ -23,7 +25,11 @@ def convert(graph: OperationGraph, preparation: Preparation) -> tuple[Finished, 
     Raises UnsupportedOperation, which names the node, where an operation cannot be taken.
     """
     source, graph = graph, merged(graph)
-    conversion = Conversion(graph, *preparation.affine(graph.input_shape[0]))
+    is_last = is_channels_last(graph)
+    if is_last:
+        *sides, channels = graph.input_shape
+        graph = replace(graph, input_shape=(channels, *sides))
+    conversion = Conversion(graph, *preparation.affine(graph.input_shape[0]), is_last)
     try:
         _check_kinds(graph)
         for node in graph.nodes:
@@ -68,8 +74,13 @@ def _finished(c: Conversion) -> tuple[Finished, tuple[str, ...]]:
     logits = c.value(c.source.output, "the output")
     if not logits.is_vector or len(logits.shape) != 1:
         raise UnreadableNetwork(
-            f"the output {c.source.output!r} has shape {logits.shape} for one example; "
+            f"the output {c.source.output!r} has shape {logits.written_shape} for one example; "
             "expected (classes,)"
+        )
+    if logits.flattened:
+        raise UnreadableNetwork(
+            f"the output {c.source.output!r} is an image with its channels last, flattened; "
+            "expected a dense layer at the end"
         )
     finished = c.graph.finish(logits.node, c.factor, c.shift)
     return finished, tuple(dict.fromkeys(c.notes))
@@ -82,7 +93,7 @@ def _of_shapes(c: Conversion, node: Operation) -> Value:
 def _shape_of(c: Conversion, node: Operation) -> Value:
     """The shape of a value as a constant, with -1 for the batch."""
     value = c.value(node.inputs[0], node)
-    c.constants[node.outputs[0]] = np.array([-1, *value.shape])
+    c.constants[node.outputs[0]] = np.array([-1, *value.written_shape])
     return value
 
 
@@ -92,7 +103,9 @@ _TAKEN: Mapping[str, Callable[[Conversion, Operation], Value]] = {
     "MaxPool": convolutions.pool,
     "AveragePool": convolutions.pool,
     "GlobalAveragePool": convolutions.global_pool,
+    "GlobalMaxPool": convolutions.global_pool,
     "ReduceMean": convolutions.mean,
+    "ReduceMax": convolutions.largest,
     "BatchNormalization": elementwise.batch_norm,
     "Relu": elementwise.relu,
     "Clip": elementwise.clip,
@@ -113,6 +126,9 @@ _TAKEN: Mapping[str, Callable[[Conversion, Operation], Value]] = {
     "Flatten": vectors.flatten,
     "Reshape": vectors.reshape,
     "Squeeze": vectors.squeeze,
+    "Unsqueeze": vectors.unsqueeze,
+    "Expand": vectors.expand,
+    "Transpose": vectors.transpose,
     "Pad": convolutions.pad,
     "Identity": elementwise.same,
     "Dropout": elementwise.same,
@@ -120,5 +136,5 @@ _TAKEN: Mapping[str, Callable[[Conversion, Operation], Value]] = {
     "Softmax": elementwise.softmax,
     "LogSoftmax": elementwise.softmax,
     "Shape": _shape_of,
-    **dict.fromkeys(("Constant", "Gather", "Unsqueeze", "Slice"), _of_shapes),
+    **dict.fromkeys(("Constant", "Gather", "Slice"), _of_shapes),
 }

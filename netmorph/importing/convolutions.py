@@ -47,7 +47,7 @@ _ZEROS_AMONG = (
 
 
 def convolution(c: Conversion, node: Operation) -> Value:
-    value, weight, bias = c.value(node.inputs[0], node), c.needed(node, 1), c.bias(node)
+    value, weight, bias = c.image(node), c.needed(node, 1), c.bias(node)
     group = int(node.attributes.get("group", 1))
     channels = value.shape[0]
     if weight.ndim != len(value.shape) + 1 or weight.shape[1] * group != channels:
@@ -120,7 +120,7 @@ def _of_one_position(
 
 
 def pool(c: Conversion, node: Operation) -> Value:
-    value = c.value(node.inputs[0], node)
+    value = c.image(node)
     sizes = node.attributes.get("kernel_shape", ())
     if len(sizes) != len(value.sides) or not sizes:
         raise unsupported(node, f"its input has shape {value.shape}")
@@ -153,19 +153,15 @@ def _counts_padding(node: Operation, value: Value, windows: tuple[Window, ...]) 
 
 
 def global_pool(c: Conversion, node: Operation) -> Value:
-    return _global_pool(c, node, c.plain(node), keep=True)
+    is_max = node.kind == "GlobalMaxPool"
+    return _global_pool(c, node, c.plain(node), keep=True, is_max=is_max)
 
 
 def mean(c: Conversion, node: Operation) -> Value:
     """A mean over all spatial axes, or over one that keeps its place."""
-    value = c.plain(node)
-    axes = node.attributes.get("axes")
-    if axes is None:
-        constant = c.constant(node, 1)
-        axes = () if constant is None else tuple(constant.reshape(-1).tolist())
+    value, axes = c.of_any_layout(node), _axes(c, node)
     rank, keep = len(value.shape) + 1, bool(node.attributes.get("keepdims", 1))
-    found = {axis % rank for axis in axes}
-    spatial = set(range(2, rank))
+    found, spatial = {axis % rank for axis in axes}, value.spatial_axes
     if value.is_vector or not found or not found <= spatial or not (keep or found == spatial):
         raise unsupported(
             node,
@@ -173,8 +169,27 @@ def mean(c: Conversion, node: Operation) -> Value:
             "is kept with length 1",
         )
     if found != spatial:
-        return _mean_of_one_axis(c, value, [axis in found for axis in range(2, rank)])
+        return _mean_of_one_axis(c, value, [axis in found for axis in sorted(spatial)])
     return _global_pool(c, node, value, keep=keep)
+
+
+def largest(c: Conversion, node: Operation) -> Value:
+    """The largest value of each channel."""
+    value, axes = c.of_any_layout(node), _axes(c, node)
+    rank = len(value.shape) + 1
+    if value.is_vector or {axis % rank for axis in axes} != value.spatial_axes:
+        raise unsupported(
+            node, f"it is over the axes {list(axes)} of {rank}; expected all spatial axes"
+        )
+    keep = bool(node.attributes.get("keepdims", 1))
+    return _global_pool(c, node, value, keep=keep, is_max=True)
+
+
+def _axes(c: Conversion, node: Operation) -> tuple[int, ...]:
+    """The axes of a reduction, an attribute or a constant input."""
+    axes = node.attributes.get("axes")
+    constant = c.constant(node, 1) if axes is None else None
+    return tuple(axes or ()) if constant is None else tuple(constant.reshape(-1).tolist())
 
 
 def _mean_of_one_axis(c: Conversion, value: Value, is_averaged: Sequence[bool]) -> Value:
@@ -183,15 +198,23 @@ def _mean_of_one_axis(c: Conversion, value: Value, is_averaged: Sequence[bool]) 
     sizes = one_or_each([side if averaged else 1 for side, averaged in axes])
     sides = tuple(1 if averaged else side for side, averaged in axes)
     made = c.graph.add(f"avg_pool{len(sides)}d", (value.node,), size=sizes, stride=sizes)
-    return Value(made, (value.shape[0], *sides), sides)
+    return replace(value, node=made, shape=(value.shape[0], *sides), sides=sides)
 
 
-def _global_pool(c: Conversion, node: Operation, value: Value, *, keep: bool) -> Value:
+def _global_pool(
+    c: Conversion, node: Operation, value: Value, *, keep: bool, is_max: bool = False
+) -> Value:
     if value.is_vector:
-        raise unsupported(node, f"its input has shape {value.shape}; expected spatial axes")
+        raise unsupported(node, f"its input has shape {value.written_shape}; expected spatial axes")
     shape = (value.shape[0], *[1] * len(value.sides))
-    made = c.graph.add(f"global_avg_pool{len(value.sides)}d", (value.node,))
-    return Value(made, shape if keep else shape[:1])
+    if is_max:
+        sizes = one_or_each(value.sides)
+        kind = f"max_pool{len(value.sides)}d"
+        window = c.graph.add(kind, (value.node,), size=sizes, stride=sizes)
+        made = c.graph.add("flatten", (window,))
+    else:
+        made = c.graph.add(f"global_avg_pool{len(value.sides)}d", (value.node,))
+    return Value(made, shape, channels_last=value.channels_last) if keep else Value(made, shape[:1])
 
 
 def pad(c: Conversion, node: Operation) -> Value:
@@ -199,10 +222,12 @@ def pad(c: Conversion, node: Operation) -> Value:
 
     They are zeros, or minus infinity for a max pool.
     """
-    value, given, number = c.plain(node), c.constant(node, 1), c.constant(node, 2)
+    value, given, number = c.of_any_layout(node), c.constant(node, 1), c.constant(node, 2)
     pads = node.attributes.get("pads") or ([] if given is None else given.reshape(-1).tolist())
     rank = len(value.shape) + 1
     sides = [(int(a), int(b)) for a, b in zip(pads[:rank], pads[rank:], strict=False)]
+    if value.channels_last:
+        sides = [sides[0], sides[-1], *sides[1:-1]]
     filling = 0.0 if number is None else float(number.reshape(()))
     is_constant = node.attributes.get("mode", "constant") == "constant"
     fits = len(pads) == 2 * rank and not np.any(sides[:2]) and np.min(sides) >= 0

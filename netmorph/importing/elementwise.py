@@ -11,6 +11,7 @@ from netmorph.importing.operations import FLOATS, Operation
 from netmorph.importing.preparation import EPSILON, as_batch_norm
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
+from netmorph.importing.vectors import as_vector, of_one_form
 
 
 def relu(c: Conversion, node: Operation) -> Value:
@@ -77,19 +78,15 @@ def _limit(c: Conversion, node: Operation, index: int, name: str) -> float | Non
 
 
 def _elementwise(c: Conversion, node: Operation, kind: str) -> Value:
-    value = c.plain(node)
+    value = c.of_any_layout(node)
     return replace(value, node=c.graph.add(kind, (value.node,)))
 
 
 def same(c: Conversion, node: Operation) -> Value:
     """Nothing: the identity, a dropout in evaluation mode, or a cast to floats."""
-    source, output = node.inputs[0], node.outputs[0]
     if node.kind == "Cast" and node.attributes.get("to") not in FLOATS:
         raise unsupported(node, "expected a cast to float32")
-    if source == c.source.input and c.readers[source] == 1:
-        c.source = replace(c.source, input=output)
-    c.readers[output] += c.readers[source] - 1  # two names of one value
-    return c.value(source, node)
+    return c.renamed(node)
 
 
 def batch_norm(c: Conversion, node: Operation) -> Value:
@@ -123,9 +120,11 @@ def softmax(c: Conversion, node: Operation) -> Value:
 def add(c: Conversion, node: Operation) -> Value:
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
-    left, right = c.plain(node, 0), c.plain(node, 1)
+    left, right = of_one_form(c, [c.of_any_layout(node, index) for index in (0, 1)])
+    _check_order(node, left, right)
     if replace(left, node=0) != replace(right, node=0):
-        raise unsupported(node, f"its inputs have shapes {left.shape} and {right.shape}")
+        shapes = f"{left.written_shape} and {right.written_shape}"
+        raise unsupported(node, f"its inputs have shapes {shapes}; expected equal ones")
     return replace(left, node=c.graph.add("add", (left.node, right.node)))
 
 
@@ -133,17 +132,36 @@ def multiply(c: Conversion, node: Operation) -> Value:
     """A product with constants, or with a computed factor for each channel or each value."""
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
-    values = [c.plain(node, 0), c.plain(node, 1)]
+    values = of_one_form(c, [_factor(c, node, index) for index in (0, 1)])
+    _check_order(node, *values)
     if replace(values[0], node=0) == replace(values[1], node=0):
         return _product(c, *values)
     x, factors = values[::-1] if values[0].is_vector and not values[1].is_vector else values
+    factors = as_vector(c, factors)
     if not _fits(x, factors):
         raise unsupported(
             node,
-            f"its inputs have shapes {x.shape} and {factors.shape}; "
+            f"its inputs have shapes {x.written_shape} and {factors.written_shape}; "
             "expected equal shapes, one factor for each channel, or a constant",
         )
     return replace(x, node=c.graph.add("scale", (x.node, factors.node)))
+
+
+def _check_order(node: Operation, *values: Value, joins: bool = False) -> None:
+    """Raise UnsupportedOperation where vectors have their numbers in orders that do not fit."""
+    orders = {value.flattened for value in values if not value.expanded}
+    if len(orders) > 1 or (joins and orders != {()}):
+        raise unsupported(
+            node,
+            "an input is an image with its channels last, flattened, and the numbers of the others "
+            "have another order; expected a dense layer behind the Flatten or Reshape",
+        )
+
+
+def _factor(c: Conversion, node: Operation, index: int) -> Value:
+    """An input of a product; factors of channels may have been expanded to all positions."""
+    found = c.value(node.inputs[index], node)
+    return found if found.expanded else c.of_any_layout(node, index)
 
 
 _SQUASHING = ("sigmoid", "hard_sigmoid", "tanh")
@@ -160,8 +178,10 @@ def _product(c: Conversion, left: Value, right: Value) -> Value:
 def _fits(x: Value, factors: Value) -> bool:
     """Whether the factors are one number for each channel of x."""
     channels = x.shape[0]
-    same_rank = len(factors.shape) == len(x.shape)
-    return factors.is_vector and same_rank and factors.shape[0] == prod(factors.shape) == channels
+    same_axes = (len(x.shape), x.channels_last) == (len(factors.shape), factors.channels_last)
+    same_sides = not x.expanded and factors.expanded in ((), x.sides)
+    is_one_each = factors.is_vector and factors.shape[0] == prod(factors.shape) == channels
+    return same_axes and same_sides and is_one_each and not x.flattened
 
 
 def with_constant(c: Conversion, node: Operation) -> Value:
@@ -173,7 +193,7 @@ def with_constant(c: Conversion, node: Operation) -> Value:
 def _with_constant(c: Conversion, node: Operation) -> Value:
     """A sum, difference, product or quotient with one number for each channel."""
     first = node.inputs[0] in c.constants
-    value = c.plain(node, 1 if first else 0)
+    value = c.of_any_layout(node, 1 if first else 0)
     constant = c.needed(node, 0 if first else 1)
     numbers = _by_channel(c, node, constant, value)
     factor, shift = _affine(node, numbers, constant_first=first)
@@ -196,24 +216,29 @@ def _by_channel(c: Conversion, node: Operation, constant: Array, value: Value) -
     rank = len(value.shape) + 1
     shape = (1,) * (rank - constant.ndim) + constant.shape
     channels = value.shape[0]
-    fits = len(shape) == rank and shape[1] in (1, channels)
-    if not fits or prod(shape) != shape[1]:
+    axis = value.channel_axis
+    fits = len(shape) == rank and shape[axis] in (1, channels)
+    if not fits or prod(shape) != shape[axis]:
         raise unsupported(
             node,
-            f"its constant has shape {constant.shape} for an input of {value.shape}; "
+            f"its constant has shape {constant.shape} for an input of {value.written_shape}; "
             "expected one number, or one for each channel",
         )
-    return np.broadcast_to(constant.reshape(-1), (channels,)).copy()
+    numbers = np.broadcast_to(constant.reshape(-1), (channels,))
+    if value.flattened:  # ours has each channel's positions one after the other
+        numbers = numbers.reshape(value.flattened).T.reshape(-1)
+    return numbers.copy()
 
 
 def concat(c: Conversion, node: Operation) -> Value:
-    values = [c.plain(node, index) for index in range(len(node.inputs))]
+    values = of_one_form(c, [c.of_any_layout(node, i) for i in range(len(node.inputs))])
+    _check_order(node, *values, joins=True)
     first = values[0]
     axis = int(node.attributes.get("axis", 1)) % (len(first.shape) + 1)
-    alike = {(one.shape[1:], one.sides) for one in values}
-    if axis != 1 or len(alike) != 1:
+    alike = {(one.shape[1:], one.sides, one.channels_last) for one in values}
+    if axis != first.channel_axis or len(alike) != 1:
         raise unsupported(
-            node, f"axis {axis} of {[one.shape for one in values]}; expected the channels"
+            node, f"axis {axis} of {[one.written_shape for one in values]}; expected the channels"
         )
     if len(values) == 1:
         return first

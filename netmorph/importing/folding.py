@@ -58,11 +58,38 @@ def _concat(attributes: dict[str, Any], *parts: Array) -> Array:
     return np.concatenate([part.reshape(-1) for part in parts])
 
 
+def _arithmetic(function: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    """An operation of two arrays that makes no more values than the rules for all of them allow."""
+
+    def compute(attributes: dict[str, Any], left: Array, right: Array) -> Array:
+        size = np.prod(np.broadcast_shapes(left.shape, right.shape), dtype=float)
+        if size > max(MOST_VALUES, left.size, right.size):
+            raise ValueError(f"it makes {size:g} values of smaller constants")
+        with np.errstate(all="ignore"):
+            return function(left, right)
+
+    return compute
+
+
+def _quotient(left: Array, right: Array) -> Array:
+    """The quotient; of whole numbers, which are sizes, without its remainder."""
+    if left.dtype.kind == "f":
+        return np.asarray(left / right)
+    return np.asarray(left // right)
+
+
+def _chosen(attributes: dict[str, Any], condition: Array, left: Array, right: Array) -> Array:
+    if not condition.ndim == left.ndim == right.ndim == 1:
+        raise ValueError("expected parts of a shape")
+    return np.where(condition, left, right)
+
+
 #: The operations by kind: of their attributes and their inputs.
 FOLDED: Mapping[str, Callable[..., Any]] = {
     "Constant": _constant,
     "Identity": lambda attributes, data: data,
     "Cast": _cast,
+    "Shape": lambda attributes, data: np.array(data.shape),
     "Gather": lambda attributes, data, indices: np.take(
         data, indices.astype(int), axis=int(attributes.get("axis", 0))
     ),
@@ -72,6 +99,12 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "ConstantOfShape": _filled,
     "Reshape": _reshape,
     "Transpose": lambda attributes, data: data.transpose(attributes.get("perm")),
+    "Add": _arithmetic(np.add),
+    "Sub": _arithmetic(np.subtract),
+    "Mul": _arithmetic(np.multiply),
+    "Div": _arithmetic(_quotient),
+    "Equal": _arithmetic(np.equal),
+    "Where": _chosen,
 }
 
 

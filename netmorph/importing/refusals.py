@@ -15,15 +15,14 @@ NEAREST: Mapping[str, str] = {
     **dict.fromkeys(
         ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"), _NEAREST
     ),
-    **dict.fromkeys(("Mish", "Erf"), _SMOOTH),
+    **dict.fromkeys(("Mish", "Erf", "aten.log_sigmoid", "aten.hardshrink"), _SMOOTH),
     "ConvTranspose": "Conv",
     "LRN": "BatchNormalization",
     "LayerNormalization": "BatchNormalization",
     "GroupNormalization": "BatchNormalization",
     "InstanceNormalization": "BatchNormalization",
-    "GlobalMaxPool": "GlobalAveragePool",
-    "ReduceMax": "GlobalAveragePool",
-    "Transpose": "an export with channels first: (batch, channels, height, width)",
+    "ReduceMax": "ReduceMax over all positions",
+    "Transpose": "an export with channels first, or a Conv of size 1 in place of a shuffle",
     "Max": "Add",
     "Einsum": "Gemm",
     **dict.fromkeys(("Slice", "aten.slice", "Split", "Gather", "aten.gather"), _EACH_PART),

@@ -31,12 +31,24 @@ class Window:
     before: int  # a
     after: int  # padding after the input
     count: int  # c
+    dilation: int = 1  # of a max pool: it takes every n-th position
 
     @property
     def is_incomplete(self) -> bool:
         """Whether the last window ends beyond the padding."""
         last = (self.count - 1) * self.stride + self.size
         return last > self.before + self.length + self.after
+
+    @property
+    def values(self) -> int:
+        """How many positions the window takes."""
+        return (self.size - 1) // self.dilation + 1
+
+    @property
+    def has_values(self) -> bool:
+        """Whether each window of a dilated pool takes a value, not padding alone."""
+        reaches_beyond = self.before or self.after or self.is_incomplete
+        return self.length >= self.dilation or not reaches_beyond
 
     def ends_in(self, size: int, offset: int) -> tuple[int, int]:
         """The padding with which a window of `size` has this one at an offset: (before, after)"""
@@ -72,9 +84,10 @@ def window_count(size: int, stride: int, padded: int, last_start: int | None = N
 def windows_of(
     node: Operation, value: Value, sizes: tuple[int, ...], *, weight: bool
 ) -> tuple[Window, ...]:
-    """The window along each axis; raises UnsupportedOperation for a pool with dilation.
+    """The window along each axis; raises UnsupportedOperation for an average pool with dilation.
 
-    Positions that a Pad before it adds count as padding.
+    Positions that a Pad before it adds count as padding. The size of a window is that of all the
+    positions that it spans.
     """
     axes = len(value.sides)
     a = node.attributes
@@ -83,23 +96,25 @@ def windows_of(
     if len(strides) != axes or len(dilations) != axes or min((*strides, *dilations), default=0) < 1:
         raise unsupported(node, f"strides {strides} and dilations {dilations}")
     spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
-    if not weight and set(dilations) != {1}:
+    if node.kind == "AveragePool" and set(dilations) != {1}:
         raise unsupported(
             node,
             f"its windows of size {_in_words(sizes)} have dilations {_in_words(dilations)}; the "
-            "nearest that can be taken is a pool without dilation, of size "
+            "nearest that can be taken is an average pool without dilation, of size "
             f"{_in_words(spans)} where it is to see as far",
         )
     added = value.pads or ((0, 0),) * axes
     lengths = [side + sum(ends) for side, ends in zip(value.sides, added, strict=True)]
     pads = _pads(node, lengths, spans, strides)
     found = []
-    for side, length, span, stride, ends, more in zip(
-        value.sides, lengths, spans, strides, pads, added, strict=True
+    steps = dilations if node.kind == "MaxPool" else (1,) * axes
+    for side, length, span, stride, ends, more, step in zip(
+        value.sides, lengths, spans, strides, pads, added, steps, strict=True
     ):
         last = length + ends[0] - 1 if a.get("ceil_mode") else None
         count = window_count(span, stride, length + sum(ends), last)
-        found.append(Window(side, span, stride, ends[0] + more[0], ends[1] + more[1], count))
+        before, after = ends[0] + more[0], ends[1] + more[1]
+        found.append(Window(side, span, stride, before, after, count, step if span > 1 else 1))
     return tuple(found)
 
 
@@ -171,13 +186,15 @@ def pool_fields(windows: Sequence[Window], *, counted: bool) -> dict[str, Any] |
 
     `counted`: whether padding counts as zeros, which is true of some means.
     """
-    if min(window.count for window in windows) < 1:
+    if not all(window.count >= 1 and window.has_values for window in windows):
         return None
     fields: dict[str, Any] = {
-        "size": one_or_each([window.size for window in windows]),
+        "size": one_or_each([window.values for window in windows]),
         "stride": one_or_each([window.stride for window in windows]),
     }
-    least = min(window.size for window in windows)
+    if any(window.dilation > 1 for window in windows):
+        fields["dilation"] = one_or_each([window.dilation for window in windows])
+    least = min(window.values for window in windows)
     is_incomplete = any(window.is_incomplete for window in windows)
     padding = windows[0].before
     for ceil in (False, True):
@@ -209,9 +226,10 @@ def one_or_each(lengths: Sequence[int]) -> int | list[int]:
 
 def _padded(window: Window, padding: int, *, ceil: bool) -> Window:
     """The window of a pool of ours."""
-    n, size, stride = window.length, window.size, window.stride
-    count = window_count(size, stride, n + 2 * padding, n + padding - 1 if ceil else None)
-    return Window(n, size, stride, padding, padding, count)
+    n = window.length
+    last = n + padding - 1 if ceil else None
+    count = window_count(window.size, window.stride, n + 2 * padding, last)
+    return replace(window, before=padding, after=padding, count=count)
 
 
 def _flat(ends: Sequence[tuple[int, int]]) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ USUAL_FIELDS: Mapping[str, Mapping[str, int]] = {
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _POOL),
     "zero": {"stride": 1},
 }
-_EACH_AXIS = ("size", "stride")  # fields of pools that may differ between the axes
+_EACH_AXIS = ("size", "stride", "dilation")  # fields of pools that may differ between the axes
 _JOINING = frozenset({"add", "concat", "scale"})
 _EXAMPLE = "such as relu, conv2d: 16, or conv2d: {filters: 16, kernel: 5}"
 

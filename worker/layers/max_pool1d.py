@@ -19,7 +19,9 @@ class MaxPool1dModule(nn.MaxPool1d, AbstractModule[MaxPool1d]):
 
     @classmethod
     def of(cls, layer: MaxPool1d, inputs: Sequence[Shape]) -> Self:
-        made = cls(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+        made = cls(
+            layer.size, layer.stride, layer.padding, layer.dilation, ceil_mode=layer.ceil_mode
+        )
         made.ends = layer.ends if layer.pads else ()
         return made
 

@@ -78,7 +78,7 @@ class Call:
             name=self.name,
             kind=kind,
             inputs=inputs,
-            outputs=self.outputs[:1],
+            outputs=(*self.outputs[:1], *filter(None, self.outputs[1:])),
             attributes=attributes,
             written=self.kind.removesuffix(".default"),
             module=self.module,

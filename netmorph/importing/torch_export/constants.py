@@ -22,6 +22,13 @@ def _same(call: Call, data: Array) -> Array:
     return data
 
 
+def _normalised(call: Call, data: Array, lengths: Array) -> Array:
+    """The weights of a layer with weight normalisation: directions v and their lengths g."""
+    kept = call.arguments.get("dim", 0)
+    axes = tuple(axis for axis in range(data.ndim) if axis != kept)
+    return np.asarray(lengths * data / np.sqrt(np.square(data).sum(axis=axes, keepdims=True)))
+
+
 _ARITHMETIC: Mapping[str, Callable[..., Array]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -34,7 +41,7 @@ _OTHERS: Mapping[str, Callable[[Call, Array], Array]] = {
     "lift_fresh_copy": _same,
 }
 _RESHAPED = ("view", "_unsafe_view", "reshape", "flatten", "squeeze", "unsqueeze")
-FOLDED = frozenset((*_ARITHMETIC, *_OTHERS, *_RESHAPED))
+FOLDED = frozenset((*_ARITHMETIC, *_OTHERS, *_RESHAPED, "_weight_norm"))
 
 
 def fold(call: Call, constants: Mapping[str, Array], sizes: Sizes) -> Array:
@@ -45,6 +52,8 @@ def fold(call: Call, constants: Mapping[str, Array], sizes: Sizes) -> Array:
     operator = call.operator
     if operator in _ARITHMETIC:
         return _computed(call, _ARITHMETIC[operator], constants)
+    if operator == "_weight_norm":
+        return _normalised(call, *(constants[call.tensor(name)] for name in ("v", "g")))
     data = constants[call.tensor("self", "input")]
     if operator in _RESHAPED:
         return data.reshape([size or 0 for size in sizes])

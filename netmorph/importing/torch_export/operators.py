@@ -28,12 +28,12 @@ _REFUSED: Mapping[str, str] = {
     "native_group_norm": "GroupNormalization",
     "instance_norm": "InstanceNormalization",
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d"), "ConvTranspose"),
-    **dict.fromkeys(("amax", "max"), "ReduceMax"),
+    "max": "ReduceMax",
     **dict.fromkeys(("maximum", "minimum"), "Max"),
-    **dict.fromkeys(("permute", "transpose", "t", "movedim"), "Transpose"),
+    **dict.fromkeys(("t", "movedim"), "Transpose"),
     "einsum": "Einsum",
     **dict.fromkeys(("slice", "select", "narrow"), "aten.slice"),
-    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unbind"), "Split"),
+    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unbind", "glu"), "Split"),
     **dict.fromkeys(("index", "index_select", "gather"), "aten.gather"),
     "upsample_nearest2d": "Resize",
     "upsample_bilinear2d": "Resize",
@@ -161,6 +161,30 @@ def _mean(t: Translation, call: Call) -> None:
         if keep:
             t.lines[call.outputs[0]] = call.outputs[0]
     t.add(call, "ReduceMean", t.lines.get(x, x), axes=tuple(axes), keepdims=int(keep))
+
+
+def _largest(t: Translation, call: Call) -> None:
+    a = call.arguments
+    axes = tuple(a.get("dim") or ())
+    t.add(call, "ReduceMax", call.tensor("self"), axes=axes, keepdims=int(a.get("keepdim", False)))
+
+
+def _permute(t: Translation, call: Call) -> None:
+    x, a = call.tensor("self"), call.arguments
+    order = list(range(len(t.shapes[x])))
+    if "dims" in a:
+        order = [order[axis] for axis in a["dims"]]
+    else:
+        one, other = a["dim0"], a["dim1"]
+        order[one], order[other] = order[other], order[one]
+    t.add(call, "Transpose", x, perm=tuple(order))
+
+
+def _expand(t: Translation, call: Call) -> None:
+    """A repetition along axes of length 1: its result's sizes are known."""
+    _, *rest = t.shapes[call.outputs[0]]
+    target = t.constant(call, "shape", np.array([-1, *[-1 if n is None else n for n in rest]]))
+    t.add(call, "Expand", call.tensor("self"), target)
 
 
 def _unary(kind: str, *names: str) -> Taker:
@@ -312,6 +336,9 @@ _TAKEN: Mapping[str, Taker] = {
         _adaptive_pool,
     ),
     "mean": _mean,
+    "amax": _largest,
+    **dict.fromkeys(("permute", "transpose"), _permute),
+    **dict.fromkeys(("expand", "expand_as"), _expand),
     "relu": _unary("Relu"),
     "relu6": _relu6,
     **dict.fromkeys(("hardtanh", "clamp", "clamp_min", "clamp_max"), _clip),

@@ -126,7 +126,7 @@ def _call(index: int, node: Mapping[str, Any]) -> Call:
         module=modules[-1][0] if modules else "",
         classes=tuple(name for _, name in modules),
         arguments={one["name"]: _argument(one["arg"]) for one in node["inputs"]},
-        outputs=tuple(_output(one) for one in node["outputs"]),
+        outputs=tuple(name for one in node["outputs"] for name in _names(one)),
     )
 
 
@@ -155,9 +155,11 @@ def _argument(found: Mapping[str, Any]) -> Any:
     return value
 
 
-def _output(found: Mapping[str, Any]) -> str:
-    """The name of a tensor that an operation computes; empty for others."""
-    return str(found["as_tensor"]["name"]) if "as_tensor" in found else ""
+def _names(found: Mapping[str, Any]) -> list[str]:
+    """The names of the tensors that an operation computes; empty for others than tensors."""
+    if "as_tensors" in found:
+        return [str(one["name"]) for one in found["as_tensors"]]
+    return [str(found["as_tensor"]["name"]) if "as_tensor" in found else ""]
 
 
 def _sizes(meta: Mapping[str, Any]) -> Sizes:

@@ -91,6 +91,8 @@ def test_every_connection_has_its_line(path):
         (MaxPool2d((2, 1), (2, 1)), "Max pool 2×1"),
         (AvgPool2d((3, 1), 2), "Average pool 3×1 /2"),
         (MaxPool2d(2, (2, 1), pads=(0, 1, 0, 0)), "Max pool 2×2 /2×1 +0,1,0,0"),
+        (MaxPool2d(3, 1, 1, dilation=2), "Max pool 3×3 /1 +1 of every 2"),
+        (MaxPool2d(2, dilation=(3, 1)), "Max pool 2×2 of every 3×1"),
         (Conv1d(8, 3, 2, pads=(0, 1)), "Conv 3 /2 +0,1 · 8"),
         (ReLU6(), "ReLU6"),
         (HardSwish(), "Hard swish"),

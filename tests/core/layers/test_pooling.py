@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidArchitecture
 from core.layers import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from core.layers.windows import along_axes
 from tests.strategies import generators, one_or_each
 
 
@@ -266,3 +267,42 @@ def test_pads_larger_than_half_a_window_may_be_equal():
 def test_padding_that_is_not_there_cannot_be_counted():
     with pytest.raises(InvalidArchitecture, match="expected a padding of at least 1"):
         AvgPool2d(3, 1, 0, True)
+
+
+@given(
+    rng=generators,
+    size=st.tuples(st.integers(1, 3), st.integers(1, 3)).map(one_or_each),
+    dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)).map(one_or_each),
+    stride=st.integers(1, 3),
+    sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    data=st.data(),
+)
+def test_a_dilated_max_pool_takes_the_largest_of_every_nth_value(
+    rng, size, dilation, stride, sides, data
+):
+    sizes, steps = along_axes(size, 2), along_axes(dilation, 2)
+    spans = [(one - 1) * step + 1 for one, step in zip(sizes, steps, strict=True)]
+    pads = tuple(data.draw(st.integers(0, span - 1)) for span in (*spans, *spans))
+    pads = () if len(set(pads)) == 1 else pads
+    ends = pads or (0, 0, 0, 0)
+    lengths = [side + ends[axis] + ends[2 + axis] for axis, side in enumerate(sides)]
+    assume(all(length >= span for length, span in zip(lengths, spans, strict=True)))
+    x = rng.normal(size=(1, 2, *sides)) - 3
+    pool = MaxPool2d(size, stride, pads=pads, dilation=dilation)
+    if pads and any(side < step for side, step in zip(sides, steps, strict=True)):
+        with pytest.raises(InvalidArchitecture, match="each window has a value"):
+            pool.forward({}, [x])
+        return
+    largest = pool.forward({}, [x])
+    starts = [
+        range(-before, length - before - span + 1, stride)
+        for before, length, span in zip(ends, lengths, spans, strict=False)
+    ]
+    assert largest.shape == (1, 2, *map(len, starts))
+    for c, (i, row), (j, column) in product((0, 1), *map(enumerate, starts)):
+        window = [
+            x[0, c, row + a * steps[0], column + b * steps[1]]
+            for a, b in product(*map(range, sizes))
+            if 0 <= row + a * steps[0] < sides[0] and 0 <= column + b * steps[1] < sides[1]
+        ]
+        assert largest[0, c, i, j] == max(window)

@@ -359,6 +359,87 @@ def lines_of_text() -> nn.Module:
     )
 
 
+def dilated_pools() -> nn.Module:
+    """Max pools that take every n-th position, padded, incomplete and with n for each axis."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(3, 1, 1, dilation=2)),
+        *(nn.Conv2d(4, 4, 3), nn.MaxPool2d((2, 3), (2, 1), dilation=(3, 2), ceil_mode=True)),
+        *(nn.Flatten(), nn.Linear(4 * 5 * 8, 5)),
+    )
+
+
+def dilated_signals() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv1d(3, 6, 3), nn.MaxPool1d(3, 2, 1, dilation=3), nn.ReLU()),
+        *(nn.MaxPool1d(2, 3, dilation=4, ceil_mode=True), nn.Flatten(), nn.Linear(6 * 6, 5)),
+    )
+
+
+class Attended(nn.Module):
+    """Factors of channels in the ways that people write them, also from the largest values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, padding=1)
+        self.few, self.many = nn.Linear(6, 3), nn.Linear(3, 6)
+        self.whole = nn.Sequential(nn.AvgPool2d(16), nn.Conv2d(6, 6, 1), nn.Sigmoid())
+        self.shared = nn.Sequential(nn.Conv2d(6, 2, 1), nn.ReLU(), nn.Conv2d(2, 6, 1))
+        self.classes = nn.Linear(12, 5)
+
+    def factors(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.many(torch.relu(self.few(x.mean((2, 3))))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        n, channels = x.shape[:2]
+        x = x * self.factors(x).view(n, channels, 1, 1).expand_as(x)
+        x = x * self.factors(x).view(n, channels, 1, 1).expand(*x.shape)
+        x = x * self.factors(x)[:, :, None, None] + x * self.factors(x).unsqueeze(-1).unsqueeze(-1)
+        x = x * self.whole(x)
+        mean = nn.functional.adaptive_avg_pool2d(x, 1)
+        largest = nn.functional.adaptive_max_pool2d(x, 1)
+        x = x * torch.sigmoid(self.shared(mean) + self.shared(largest))  # as in CBAM
+        return self.classes(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+
+
+class ChannelsLast(nn.Module):
+    """As in TensorFlow: channels last in the input, in dense layers and where it flattens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(6, 6, 3, padding=1)
+        self.mixed, self.classes = nn.Linear(4, 6), nn.Linear(12 * 5 * 4, 5)
+        self.scale = nn.Parameter(torch.linspace(0.5, 2.0, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first((x * 2 - 1).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y = torch.relu(self.mixed(y) * self.scale + self.scale)
+        z = self.second(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y = torch.cat([y + z, y * torch.sigmoid(z.mean((1, 2), keepdim=True))], -1)
+        y = nn.functional.max_pool2d(y.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+        return self.classes(torch.relu(y.reshape(y.shape[0], -1)))
+
+
+def channels_last_signals() -> nn.Module:
+    class Signals(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.mixed = nn.Conv1d(3, 4, 3), nn.Linear(4, 6)
+            self.classes = nn.Linear(6 * 18, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.mixed(self.first(x.transpose(1, 2)).transpose(1, 2))
+            return self.classes(torch.flatten(nn.functional.gelu(y), 1))
+
+    return Signals()
+
+
+#: Models whose input has its channels last, by the shape of one example.
+LAST = {
+    "image": (ChannelsLast, (12, 10, 3)),
+    "signal": (channels_last_signals, (20, 3)),
+}
+
 IMAGE, SIGNAL, VECTOR = (3, 16, 16), (3, 42), (7,)
 MODELS = {
     "resnet": (resnet, IMAGE),
@@ -385,6 +466,9 @@ MODELS = {
     "ends of signals": (ends_of_signals, SIGNAL),
     "valid gates": (valid_gates, IMAGE),
     "lines of text": (lines_of_text, IMAGE),
+    "attended": (Attended, IMAGE),
+    "dilated pools": (dilated_pools, IMAGE),
+    "dilated signals": (dilated_signals, SIGNAL),
 }
 
 

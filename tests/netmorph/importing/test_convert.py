@@ -22,7 +22,7 @@ from core.layers import AvgPool2d, Conv2d, MaxPool2d
 from netmorph.errors import UnreadableNetwork, UnsupportedOperation
 from netmorph.importing.files import ImportedNetwork, read
 from netmorph.importing.preparation import Preparation
-from tests.netmorph.importing.models import MODELS, Same, export, trained
+from tests.netmorph.importing.models import LAST, MODELS, Same, export, trained
 
 TOLERANCE = 1e-5
 
@@ -94,6 +94,79 @@ def test_a_network_in_plain_pytorch_keeps_its_function(name, fused, tmp_path):
             softmax(np.log(expected) if name == "vectors" else expected),
         )
     assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
+
+
+def last_channels(*nodes: onnx.NodeProto) -> list:
+    """Operations on an image with its channels last, which become a vector."""
+    last = helper.make_node("Transpose", ["x"], ["last"], perm=[0, 2, 3, 1])
+    return [last, helper.make_node("Reshape", ["last", "shape"], ["vector"]), *nodes]
+
+
+def test_numbers_for_each_feature_follow_the_order_of_a_flattened_image(tmp_path):
+    nodes = last_channels(
+        helper.make_node("Mul", ["vector", "factors"], ["c"]),
+        helper.make_node("MatMul", ["c", "classes"], ["y"]),
+    )
+    constants = {"shape": np.array([-1, 144]), "factors": normal(144), "classes": normal(144, 3)}
+    assert_same_function(file_of(tmp_path / "m.onnx", nodes, constants), (2, 9, 8))
+
+
+def test_a_flattened_image_with_its_channels_last_is_no_output(tmp_path):
+    nodes = last_channels(helper.make_node("Relu", ["vector"], ["y"]))
+    path = file_of(tmp_path / "m.onnx", nodes, {"shape": np.array([-1, 144])})
+    with pytest.raises(UnreadableNetwork, match="expected a dense layer at the end"):
+        read(path)
+
+
+def test_a_preparation_and_a_pad_may_come_before_the_channels_move(tmp_path):
+    """As Keras exports `Rescaling` and `ZeroPadding2D` before the first convolution."""
+    nodes = [
+        helper.make_node("Sub", ["x", "mean"], ["a"]),
+        helper.make_node("Pad", ["a", "pads"], ["b"]),
+        helper.make_node("Transpose", ["b"], ["c"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["c", "kernels"], ["d"], strides=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+        helper.make_node("Flatten", ["e"], ["y"]),
+    ]
+    constants = {
+        "mean": normal(3),
+        "pads": np.array([0, 1, 2, 0, 0, 2, 1, 0]),
+        "kernels": normal(4, 3, 3, 3),
+    }
+    path = file_of(tmp_path / "m.onnx", nodes, constants, (9, 8, 3))
+    x = normal(6, 9, 8, 3, seed=5)
+    found = ours(read(path), np.moveaxis(x, -1, 1))
+    assert np.abs(found - of_file(path, x)).max() <= TOLERANCE
+
+
+def test_constants_of_a_file_are_computed(tmp_path):
+    """As of weight normalisation, and of shapes that an exporter computes."""
+    nodes = [
+        helper.make_node("Mul", ["directions", "lengths"], ["scaled"]),
+        helper.make_node("Conv", ["x", "scaled"], ["a"]),
+        helper.make_node("GlobalMaxPool", ["a"], ["b"]),
+        helper.make_node("Div", ["sixteen", "two"], ["eight"]),
+        helper.make_node("Concat", ["minus", "eight"], ["shape"], axis=0),
+        helper.make_node("Reshape", ["b", "shape"], ["y"]),
+    ]
+    constants = {
+        **{"directions": normal(8, 2, 3, 3), "lengths": normal(8, 1, 1, 1)},
+        **{"sixteen": np.array([16]), "two": np.array([2]), "minus": np.array([-1])},
+    }
+    assert_same_function(file_of(tmp_path / "m.onnx", nodes, constants), (2, 9, 8))
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_a_network_with_its_channels_last_takes_examples_with_channels_first(name, tmp_path):
+    make, shape = LAST[name]
+    path = export(trained(make), shape, tmp_path / "m.onnx")
+    network = read(path)
+    assert json.loads(network.architecture)["nodes"][0]["shape"] == [shape[-1], *shape[:-1]]
+    x = np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)
+    expected = of_file(path, x)
+    found = ours(network, np.moveaxis(x, -1, 1))
+    assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
+    assert expected.std(axis=0).max() > 1e-3
 
 
 @pytest.mark.slow  # half a minute
@@ -192,6 +265,7 @@ sides = st.integers(5, 12)
     strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     pads=st.tuples(*[st.integers(0, 3)] * 4),
     dilation=st.integers(1, 2),
+    dilations=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     pool=st.tuples(
         st.sampled_from(["MaxPool", "AveragePool"]),
         *[st.tuples(st.integers(1, 3), st.integers(1, 3))] * 2,
@@ -201,13 +275,15 @@ sides = st.integers(5, 12)
     include=st.booleans(),
 )
 def test_any_window_keeps_its_function(
-    tmp_path_factory, sides, kernel, strides, pads, dilation, pool, ceil, include
+    tmp_path_factory, sides, kernel, strides, pads, dilation, dilations, pool, ceil, include
 ):
     """Two convolutions and a pool with any windows; one kind of mean is no layer of ours."""
     kind, sizes, steps, pool_pads = pool
+    apart = dilations if kind == "MaxPool" else (1, 1)
+    spans = [(size - 1) * one + 1 for size, one in zip(sizes, apart, strict=True)]
     pool_pads = [min(pad, size - 1) for pad, size in zip(pool_pads, [*sizes, *sizes], strict=True)]
     ends = zip(pads[:2], pads[2:], pool_pads[:2], pool_pads[2:], strict=True)
-    axes = zip(sides, kernel, strides, sizes, steps, ends, strict=True)
+    axes = zip(sides, kernel, strides, spans, steps, ends, strict=True)
     for side, span, stride, size, step, (before, after, first, last) in axes:
         length = (side + before + after - (span - 1) * dilation - 1) // stride
         assume(length >= size)
@@ -219,6 +295,8 @@ def test_any_window_keeps_its_function(
     of_pool["pads"] = pool_pads
     if kind == "AveragePool":
         of_pool["count_include_pad"] = int(include)
+    else:
+        of_pool["dilations"] = list(apart)
     nodes = [
         helper.make_node("Conv", ["x", "first"], ["a"], **a),
         helper.make_node("Relu", ["a"], ["b"]),
@@ -345,16 +423,45 @@ def padded(count: int, kind: str, *, filling: str = "", **attributes: object) ->
             ],
             "expected equal shapes, one factor for each channel, or a constant",
         ),
-        (make("Transpose", perm=[0, 2, 3, 1]), "channels first"),
+        (
+            make("Transpose", perm=[0, 2, 1, 3]),
+            r"orders the axes as \[0, 2, 1, 3\].* in place of a",
+        ),
+        (
+            [
+                helper.make_node("Transpose", ["x"], ["last"], perm=[0, 2, 3, 1]),
+                helper.make_node("Conv", ["last", "kernels"], ["c"]),
+            ],
+            "'number 1' .*has its channels last; expected them first",
+        ),
+        (
+            [
+                helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+                helper.make_node("Expand", ["mean", "whole"], ["wide"]),
+                helper.make_node("Relu", ["wide"], ["c"]),
+            ],
+            "has been expanded; expected a Mul behind an Expand",
+        ),
+        ([helper.make_node("Expand", ["x", "batch"], ["c"])], "one number for each channel"),
+        (
+            [
+                helper.make_node("Transpose", ["x"], ["last"], perm=[0, 2, 3, 1]),
+                helper.make_node("Flatten", ["last"], ["moved"]),
+                helper.make_node("Flatten", ["x"], ["other"]),
+                helper.make_node("Add", ["moved", "other"], ["c"]),
+            ],
+            "the numbers of the others have another order",
+        ),
+        (make("ReduceMax", axes=[1]), "expected all spatial axes; .*ReduceMax over all positions"),
         (make("Clip", min=0.0, max=1.0), "from 0.0 to 1.0; expected from 0 to 6"),
         (
             make("MaxPool", kernel_shape=[2, 3], strides=[1, 2], pads=[2, 0, 0, 0]),
             "no layer of ours with windows of size 2 × 3, stride 1 × 2 and padding",
         ),
         (
-            make("MaxPool", kernel_shape=[2, 2], dilations=[2, 3]),
-            r"'the one' \(MaxPool\).*of size 2 × 2 have dilations 2 × 3; the nearest that can be "
-            "taken is a pool without dilation, of size 3 × 4",
+            make("AveragePool", kernel_shape=[2, 2], dilations=[2, 3]),
+            r"'the one' \(AveragePool\).*size 2 × 2 have dilations 2 × 3; the nearest that can be "
+            "taken is an average pool without dilation, of size 3 × 4",
         ),
         (make("MaxPool", kernel_shape=[2, 2], pads=[0, 0, 2, 0]), "a value of the input in each"),
         (padded(2, "MaxPool"), "expected a Relu before the Pad, or the padding in the pool"),
@@ -375,7 +482,8 @@ def padded(count: int, kind: str, *, filling: str = "", **attributes: object) ->
 def test_an_operation_that_cannot_be_taken_is_named(nodes, words, tmp_path):
     more, values = ending("c", 144)
     values |= {"map": np.ones((9, 8), np.float32), "one": np.ones((), np.float32)}
-    values |= {"least": np.array(-np.inf, np.float32)}
+    values |= {"least": np.array(-np.inf, np.float32), "kernels": normal(2, 8, 1, 1)}
+    values |= {"whole": np.array([1, 2, 9, 8]), "batch": np.array([1, 2, 2, 9, 8])}
     values |= {f"pads{n}": np.array([0, 0, n, 0, 0, 0, 0, n]) for n in (1, 2)}
     if nodes[0].op_type == "Clip":
         del nodes[0].attribute[:]

@@ -199,16 +199,14 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "mish": (F.mish, r"aten.mish \(1\).*SiLU, GELU, HardSwish or Tanh"),
     "tanh": (lambda y: F.gelu(y, approximate="tanh"), "approximation 'tanh'"),
     "norm": (lambda y: F.layer_norm(y, (9, 8)), "nearest that can be taken is BatchNormalization"),
-    "transposed": (lambda y: y.permute(0, 2, 3, 1), "export with channels first"),
+    "transposed": (lambda y: y.permute(0, 2, 1, 3), "export with channels first"),
+    "parts": (lambda y: y.split(1, 1)[1], r"'split' \(aten.split.Tensor\).*a Conv for each part"),
+    "gate of parts": (lambda y: F.glu(y, 1), r"aten.glu \(1\); .* a Conv for each part"),
     "dropout": (lambda y: F.dropout(y, 0.5, training=True), r"after model.eval\(\)"),
     "factor": (lambda y: torch.add(y, y, alpha=2), "it scales or rounds"),
     "slope": (lambda y: y.clamp(0, 1), "from 0.0 to 1.0; expected from 0 to 6"),
     "positions": (lambda y: F.adaptive_avg_pool2d(y, 5), r"from \(9, 8\) to \(5, 5\) positions"),
     "divisor": (lambda y: F.avg_pool2d(y, 2, divisor_override=3), "a divisor of its own"),
-    "dilation": (
-        lambda y: F.max_pool2d(y, 3, 1, dilation=2),
-        r"\(aten.max_pool2d\).*3 × 3 have dilations 2 × 2; the nearest .* of size 5 × 5",
-    ),
     "mean": (lambda y: y.mean(1), "expected all spatial axes"),
     "tokens": (lambda y: y.flatten(2), r"expected one vector"),
     "part": (lambda y: y[:, 1:], r"aten.slice.Tensor \(1\); the nearest .* a Conv for each part"),
@@ -438,8 +436,8 @@ def test_a_mean_that_counts_unequal_padding_in_incomplete_windows_is_refused(tmp
 
 def test_each_kind_of_operation_that_cannot_be_taken_has_its_nearest(tmp_path):
     """As in ConvNeXt: a LayerNorm over the channels, which stand last."""
-    model = Made(lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (4,)))
-    message = r"layer_norm \(1\).*for aten\.permute, an export .*for aten\.layer_norm, BatchNorm"
+    model = Made(lambda x: F.layer_norm(F.leaky_relu(x.permute(0, 2, 3, 1)), (4,)))
+    message = r"layer_norm \(1\).*for aten\.leaky_relu, Relu.*for aten\.layer_norm, BatchNorm"
     with pytest.raises(UnsupportedOperation, match=message):
         read(save_program(program_of(model, SHAPE), tmp_path / "m.pt2"))
 

@@ -124,6 +124,13 @@ def _pool(kind: str) -> Writer:
             zeros = graph.integers([0, 0, *before] + [0, 0] + [layer.padding] * axes)
             x, counted = graph.operator("Pad", x, zeros), {}
             before, after = (0,) * axes, tuple(end - layer.padding for end in after)
+        dilated = {"dilations": [*layer.dilations]} if getattr(layer, "dilation", 1) != 1 else {}
+        ends = zip((*before, *after), layer.sizes * 2, strict=True)
+        if dilated and any(end >= size for end, size in ends):
+            # onnxruntime wants pads below the number of values of a window
+            added = graph.integers([0, 0, *before, 0, 0, *after])
+            x = graph.operator("Pad", x, added, _number(graph, -np.inf))
+            before = after = (0,) * axes
         return graph.operator(
             kind,
             x,
@@ -131,6 +138,7 @@ def _pool(kind: str) -> Writer:
             strides=[*layer.strides],
             pads=[*before, *after],  # and no ceil_mode, which old runtimes read in another way
             **counted,
+            **dilated,
         )
 
     return write

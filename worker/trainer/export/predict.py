@@ -157,6 +157,7 @@ def _max_pooled(function: Callable[..., Tensor]) -> Kind:
         layer["size"],
         layer["stride"],
         layer.get("padding", 0),
+        layer.get("dilation", 1),
         ceil_mode=layer.get("ceil_mode", False),
     )
 
