@@ -27,8 +27,18 @@ class MaxPool(OpRun):
 
     op_domain = ""
 
-    def _run(self, x: Array, kernel_shape: Any, pads: Any, strides: Any, **_: Any) -> tuple[Array]:
-        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](_length(kernel_shape), _length(strides))
+    def _run(
+        self,
+        x: Array,
+        kernel_shape: Any,
+        pads: Any,
+        strides: Any,
+        dilations: Any = None,
+        **_: Any,
+    ) -> tuple[Array]:
+        kind = (MaxPool1d, MaxPool2d)[x.ndim - 3]
+        dilation = _length(dilations) if dilations else 1
+        pool = kind(_length(kernel_shape), _length(strides), dilation=dilation)
         return (pool.forward({}, [_padded(x, pads, -np.inf)]),)
 
 

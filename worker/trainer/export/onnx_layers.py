@@ -125,9 +125,9 @@ def _pool(kind: str) -> Writer:
             x, counted = graph.operator("Pad", x, zeros), {}
             before, after = (0,) * axes, tuple(end - layer.padding for end in after)
         dilated = {"dilations": [*layer.dilations]} if getattr(layer, "dilation", 1) != 1 else {}
-        ends = zip((*before, *after), layer.sizes * 2, strict=True)
-        if dilated and any(end >= size for end, size in ends):
-            # onnxruntime wants pads below the number of values of a window
+        if dilated and any((*before, *after)):
+            # onnxruntime wants pads below the size, and on CUDA some versions misplace them:
+            # https://github.com/microsoft/onnxruntime/issues/29637
             added = graph.integers([0, 0, *before, 0, 0, *after])
             x = graph.operator("Pad", x, added, _number(graph, -np.inf))
             before = after = (0,) * axes

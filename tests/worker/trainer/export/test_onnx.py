@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
 
 from core.graph.architecture import Architecture
 from core.graph.building import chain
@@ -33,7 +34,14 @@ from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export import export, predict
 from worker.trainer.export.check import in_layout
-from worker.trainer.export.onnx_check import FEWEST, MOST, check_onnx, examples_checked
+from worker.trainer.export.onnx_check import (
+    FEWEST,
+    MOST,
+    AveragePool,
+    MaxPool,
+    check_onnx,
+    examples_checked,
+)
 from worker.trainer.export.onnx_graph import OnnxGraph
 from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
 from worker.trainer.export.onnx_model import FORMAT, OnnxUnavailable, head_of, onnx_model
@@ -93,6 +101,17 @@ def test_each_layer_is_computed_as_in_the_reference(kind):
         )
         expected = layer.forward(parameters, inputs)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if "pool" in kind])
+def test_the_check_of_a_file_computes_each_pool_as_the_runtime_does(kind):
+    for layer, shapes in LAYER_EXAMPLES[kind]:
+        x = np.random.default_rng(0).normal(size=(3, *shapes[0])).astype(np.float32)
+        evaluator = ReferenceEvaluator(
+            file_of_one_layer(layer, {}, shapes), new_ops=[MaxPool, AveragePool]
+        )
+        (found,) = evaluator.run(None, {"x0": x})
+        np.testing.assert_allclose(found, layer.forward({}, [x]), rtol=1e-5, atol=1e-5)
 
 
 def test_an_export_has_a_file_that_predicts_as_its_program_does(folder):
