@@ -424,6 +424,7 @@ class Front(TypedDict):
     metric: str
     cost: str
     items: list[FrontPoint]
+    root: FrontPoint | None  # of the network that the user gave, which may be beaten
 
 
 class Worker(TypedDict):

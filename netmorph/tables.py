@@ -302,15 +302,19 @@ def _changes(item: Trial) -> str:
 
 
 def points(front: Front, in_percent: bool) -> Iterator[str]:
-    """A line for each trial of a front."""
-    for point in front["items"]:
+    """A line for each trial of a front, the network that the user gave first."""
+    root, items = front.get("root"), front["items"]
+    for point in [*([] if root is None or root in items else [root]), *items]:
         costs = {
             "parameters": f"{point['parameters']:,} parameters",
             "flops": f"{point['flops']:,} FLOPs",
             "latency": milliseconds(point["latency"]),
         }
         cost = costs.get(front["cost"], "–")
-        yield f"{metric(point['value'], in_percent)} with {cost} (trial {point['number']})"
+        given = ", the root" if point == root else ""
+        beaten = ", beaten by the front" if point not in items else ""
+        trial = f"trial {point['number']}{given}{beaten}"
+        yield f"{metric(point['value'], in_percent)} with {cost} ({trial})"
 
 
 def _name(text: str, width: int) -> Text:

@@ -271,6 +271,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
             },
             {**_FOUND, **_SIZE},
         ],
+        "root": None,
     },
     "DatasetOut": _DATASET,
     "WorkerOut": _WORKER,

@@ -28,7 +28,9 @@ def of_search(
     known = trials.with_value(session, search_id)
     found = best(known, chosen, larger_is_better=search.larger_is_better)
     items = [FrontPoint.of(one) for one in found]
-    return FrontOut(metric=search.metric, cost=chosen, items=items)
+    given = given_root(search, known)
+    root = None if given is None else FrontPoint.of(given)
+    return FrontOut(metric=search.metric, cost=chosen, items=items, root=root)
 
 
 def best(points: Sequence[FrontTrial], cost: Cost, *, larger_is_better: bool) -> list[FrontTrial]:

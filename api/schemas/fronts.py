@@ -29,3 +29,7 @@ class FrontOut(Out):
     items: list[FrontPoint] = Field(
         description="trials of the front; the cheapest, and so the worst, first"
     )
+    root: FrontPoint | None = Field(
+        description="the trial that trained the network that the user gave as the root, to compare "
+        "with; it may be beaten by the front. Null without such a network, or without its value",
+    )

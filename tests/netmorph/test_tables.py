@@ -365,3 +365,15 @@ def test_a_very_narrow_list_of_keys_has_days(out: Console) -> None:
         "me              netmorph_abc  –",
         "a long name a…  netmorph_abc  2025-01-02",
     ]
+
+
+def test_a_front_names_the_network_that_it_began_with_where_it_is_beaten_too():
+    point = {"number": 3, "value": 0.9, "parameters": 1000, "flops": 1, "latency": None}
+    root = point | {"number": 0, "value": 0.8, "parameters": 3984}
+    front = {"metric": "accuracy", "cost": "parameters", "items": [point], "root": root}
+    beaten = "80.00 % with 3,984 parameters (trial 0, the root, beaten by the front)"
+    found = "90.00 % with 1,000 parameters (trial 3)"
+    assert [*tables.points(front, True)] == [beaten, found]  # type: ignore[arg-type]
+    front["items"] = [point, root]
+    kept = "80.00 % with 3,984 parameters (trial 0, the root)"
+    assert [*tables.points(front, True)] == [found, kept]  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from api.models.trials import Epoch
+from api.pictures import fronts
 from api.pictures.comparison import differences
 from api.store import searches
 from api.store.notifications import changed
@@ -187,6 +188,10 @@ def test_the_network_that_a_search_starts_from_is_named_on_its_front(visitor, wo
     assert name.startswith("network ")
     assert f'<div class="sub given">{name}</div>' in page
     assert f"The diamond is {name}" in page
+    with world.sessions.begin() as session:
+        front = fronts.of_search(session, visitor.caller, search_id)
+    assert front.root is not None
+    assert (front.root.number, front.root.value) == (0, 0.5)
 
 
 def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person, world):
