@@ -457,7 +457,7 @@ def test_a_search_without_a_cost_has_its_front_against_parameters(person, world)
     user = person()
     search_id = world.search(user.caller)
     found = user.http.get(f"/v1/searches/{search_id}/front").json()
-    assert found == {"metric": "accuracy", "cost": "parameters", "items": []}
+    assert found == {"metric": "accuracy", "cost": "parameters", "items": [], "root": None}
     assert user.http.get(f"/v1/searches/{search_id}").json()["cost"] is None
 
 
