@@ -157,7 +157,7 @@ def deviation(value: float, mean: float, std: float) -> str:
     found = (value - mean) / std
     if abs(found) > _FAR:  # a surrogate of few trials may be sure to any number of digits
         return f"{'above' if found > 0 else 'below'} by over {_FAR} σ"
-    return f"{found:+.1f} σ"
+    return f"{found:+z.1f} σ"  # no "-0.0"
 
 
 def measured(measures: Mapping[str, float]) -> str:

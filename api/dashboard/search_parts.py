@@ -149,6 +149,7 @@ def _surrogate(view: SearchView) -> dict[str, Any]:
         "effects": surrogate.effects(
             points, trials.morphism_kinds(session, search_id), view.search
         ),
+        "choice": surrogate.choice_in_words(view.search),
         "suggested": latest[::-1],
         "suggested_of": len(suggested),
     }

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from math import ceil
 from uuid import UUID
 
@@ -141,18 +142,41 @@ def _layered(architecture: Architecture) -> dict[int, _Corner]:
     depths: dict[int, int] = {}
     for node in architecture.nodes:
         depths[node.id] = max((depths[source] + 1 for source in node.inputs), default=0)
+    columns = _columns(architecture, depths)
+    return {
+        node.id: _Corner(
+            _MARGIN + columns[node.id] * (_BOX[0] + _column_gap(architecture)),
+            _MARGIN + depths[node.id] * (_BOX[1] + _GAP[1]),
+        )
+        for node in architecture.nodes
+    }
+
+
+def _columns(architecture: Architecture, depths: Mapping[int, int]) -> dict[int, int]:
+    """The column of each node: that of its input where it can be, else the first free one.
+
+    A column is free where neither a box nor a line from or to the first column is in its rows.
+    """
     main = _longest_path(architecture, depths)
-    used: defaultdict[int, int] = defaultdict(int)
-    corners = {}
+    columns: dict[int, int] = {}
+    used: defaultdict[int, set[int]] = defaultdict(set)
     for node in architecture.nodes:
-        column = 0
-        if node.id not in main:
-            used[depths[node.id]] += 1
-            column = used[depths[node.id]]
-        x = _MARGIN + column * (_BOX[0] + _GAP[0])
-        y = _MARGIN + depths[node.id] * (_BOX[1] + _GAP[1])
-        corners[node.id] = _Corner(x, y)
-    return corners
+        rows = set(_rows_of_lines(architecture, node, depths, main))
+        before = [columns[source] for source in node.inputs if columns[source]]
+        free = (c for c in chain(before, count(1)) if not used[c] & rows)
+        columns[node.id] = 0 if node.id in main else next(free)
+        used[columns[node.id]] |= rows
+    return columns
+
+
+def _rows_of_lines(
+    architecture: Architecture, node: Node, depths: Mapping[int, int], main: set[int]
+) -> range:
+    """The rows of a box and of its lines from and to the first column."""
+    own = depths[node.id]
+    sources = (depths[source] + 1 for source in node.inputs if source in main)
+    targets = (depths[reader] for reader in architecture.readers(node.id) if reader in main)
+    return range(min(sources, default=own), max([own + 1, *targets]))
 
 
 def _longest_path(architecture: Architecture, depths: Mapping[int, int]) -> set[int]:
@@ -169,13 +193,24 @@ def _skip_room(architecture: Architecture) -> int:
     return 60 if any(len(node.inputs) > 1 for node in architecture.nodes) else 0
 
 
+def _column_gap(architecture: Architecture) -> int:
+    """Space between two columns, in which the skips of the left one are seen."""
+    return max(_GAP[0], _skip_room(architecture))
+
+
 def _edge(corners: Mapping[int, _Corner], source: int, target: int) -> Markup:
-    """A line to the next row, or an arc around the rows between."""
+    """A line to the next row, an arc around the rows between, or a line between two columns.
+
+    That one turns before its target, or behind its source where it leads to the right:
+    so it crosses no box of the first column.
+    """
     (x1, y1), (x2, y2) = corners[source].bottom, corners[target].top
     rows = (y2 - y1) / (_BOX[1] + _GAP[1])
     if rows < 1 or x1 != x2:
-        middle = (y1 + y2) / 2
-        path = f"M{x1:.0f},{y1:.0f} C{x1:.0f},{middle:.0f} {x2:.0f},{middle:.0f} {x2:.0f},{y2:.0f}"
+        top, bottom = (y1, y1 + _GAP[1]) if x1 < x2 else (y2 - _GAP[1], y2)
+        middle = (top + bottom) / 2
+        curve = f"C{x1:.0f},{middle:.0f} {x2:.0f},{middle:.0f} {x2:.0f},{bottom:.0f}"
+        path = f"M{x1:.0f},{y1:.0f} V{top:.0f} {curve} V{y2:.0f}"
         return Markup('<path class="edge" d="{}"/>').format(path)
     right = corners[source].x + _BOX[0]
     arc = right + min(56, 14 + 5 * ceil(rows))

@@ -26,8 +26,18 @@ from api.pictures.plots import (
 from api.schemas.searches import SearchOut
 from api.schemas.trials import TrialOut
 from api.store.trials import TrialPoint
+from core.errors import NetmorphError
 from core.protocol.states import TrialKind, TrialStatus
+from core.search.strategies import strategy
+from core.search.strategies.bayesian import Bayesian
 
+#: What each acquisition looks for.
+_CHOICES = {
+    "ucb": "the best upper bound: {beta:g} standard deviations better than predicted",
+    "log-ei": "the largest expected gain over the best trial",
+    "log-pi": "the highest chance to be better than the best trial",
+}
+_WITHOUT_POINTS = 120  # pixels of a figure that has a sentence alone
 _LEVELS = tuple(step / 20 for step in range(1, 20))  # of central intervals, as probabilities
 
 
@@ -116,6 +126,21 @@ def effects(
         for kind, some in gains.items()
     ]
     return sorted(found, key=lambda one: (-one.gain, one.kind))
+
+
+def choice_in_words(search: SearchOut) -> str:
+    """Why its surrogate's suggestions were chosen; empty where that is not known here."""
+    try:
+        chosen = strategy(search.strategy, search.strategy_options, search.cost)
+    except NetmorphError:  # a strategy of another release
+        return ""
+    if not isinstance(chosen, Bayesian):
+        return ""
+    if search.cost is None:
+        return _CHOICES[chosen.acquisition].format(beta=chosen.beta)
+    if search.keep_accuracy:
+        return f"the largest saving of {search.cost.value} times the chance to keep the accuracy"
+    return f"the largest expected gain of the front of {search.metric} and {search.cost.value}"
 
 
 def _gain(trial: TrialPoint, values: Mapping[UUID, float | None]) -> float | None:
@@ -212,13 +237,17 @@ def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[st
         _line("surrogate", [*_LEVELS[: len(shares)]], shares, theme.accent, "solid"),
     ]
     shape = layout(theme, "probability of an interval", "share of values inside")
-    shape["xaxis"] |= {"tickformat": ".0%", "range": [0, 1]}
-    shape["yaxis"] |= {"tickformat": ".0%", "range": [0, 1.02]}
+    for axis in ("xaxis", "yaxis"):
+        shape[axis] |= {"tickformat": ".0%", "range": [0, 1.02], "dtick": 0.2}
     return {"data": data, "layout": shape} if errors else _nothing(shape)
 
 
 def _nothing(shape: dict[str, Any]) -> dict[str, Any]:
-    return {"data": [], "layout": without_points(shape, "No completed trial had a prediction.")}
+    small = {"height": _WITHOUT_POINTS}
+    return {
+        "data": [],
+        "layout": without_points(shape | small, "No completed trial had a prediction."),
+    }
 
 
 def _line(

@@ -99,7 +99,12 @@ async function draw(element) {
 // Plotly fits a figure to a new width, but leaves its legend where it was: over the points.
 function redraw() {
   clearTimeout(redrawing);
-  redrawing = setTimeout(() => document.querySelectorAll("[data-drawn]").forEach(draw), 300);
+  redrawing = setTimeout(() => { showCurrent(); document.querySelectorAll("[data-drawn]").forEach(draw); }, 300);
+}
+
+// The header and the tabs scroll sideways where they are too wide.
+function showCurrent() {
+  for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ inline: "center", block: "nearest" });
 }
 
 // A point of a chart leads to its trial.
@@ -319,7 +324,7 @@ dark.addEventListener("change", () => refresh());
 window.addEventListener("resize", redraw);
 window.addEventListener("pagehide", close);
 document.addEventListener("DOMContentLoaded", () => {
-  for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ inline: "center", block: "nearest" });
+  showCurrent();
   open();
   refresh(isNew() ? "[data-figure]" : PARTS);
 });

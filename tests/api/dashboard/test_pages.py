@@ -361,6 +361,7 @@ def test_the_surrogate_is_judged_by_completed_trials_and_morphisms_by_their_pare
     assert "1 of 2<span" in page  # within one standard deviation
     assert re.search(r"<strong>widen</strong>.*?>2<.*?>2<.*?25.00 %.*?40.00 %", page)
     assert "+3.5 σ" in page
+    assert "each had the best upper bound: 2 standard deviations better than predicted." in page
     assert "stopped early" in page
     log = visitor.http.get(f"/searches/{search_id}?tab=log").text
     assert log.count("<li>") == 2 + 4 * 2  # search: created, started; trials: suggested, ended

@@ -40,8 +40,8 @@ def test_a_standard_error_has_the_unit_of_its_metric(percent, text, visitor, wor
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.86, "-1.4 σ"), (1.0, "+0.0 σ"), (1.5, "+5.0 σ"), (-9.0, "below by over 10 σ"),
-     (9.0, "above by over 10 σ")],
+    [(0.86, "-1.4 σ"), (1.0, "+0.0 σ"), (0.999, "+0.0 σ"), (1.5, "+5.0 σ"),
+     (-9.0, "below by over 10 σ"), (9.0, "above by over 10 σ")],
 )  # fmt: skip
 def test_a_value_far_from_its_prediction_is_only_far(value, text) -> None:
     assert rendering.deviation(value, 1.0, 0.1) == text

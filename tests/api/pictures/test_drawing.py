@@ -1,6 +1,7 @@
 """Drawings: well-formed, with everything in them, and text as text."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -40,6 +41,8 @@ from tests.strategies import LAYER_EXAMPLES
 GOLDEN = sorted((Path(__file__).parents[2] / "assets" / "architectures").glob("*.json"))
 SEARCH = SearchOut.model_construct(in_percent=True, larger_is_better=True)
 SVG = "{http://www.w3.org/2000/svg}"
+GAP = 16  # pixels between two rows of layers
+BOX = 188  # pixels from the left to the right of a layer
 
 
 def load(path: Path) -> Architecture:
@@ -70,6 +73,24 @@ def test_every_connection_has_its_line(path):
     architecture = load(path)
     lines = ElementTree.fromstring(architecture_svg(architecture)).iter(f"{SVG}path")
     assert len([*lines]) == sum(len(node.inputs) for node in architecture.nodes)
+
+
+def test_lines_between_columns_cross_no_box():
+    """They turn in the gap between two rows, and are straight in a column that is free there."""
+    longest = 0.0
+    for path in GOLDEN:
+        svg = architecture_svg(load(path))
+        corners = [(float(box.attrib["x"]), float(box.attrib["y"])) for box in boxes(svg)]
+        for line in ElementTree.fromstring(svg).iter(f"{SVG}path"):
+            if line.attrib["class"] == "edge":
+                numbers = [float(one) for one in re.findall(r"[\d.]+", line.attrib["d"])]
+                x1, y1, top, *_, x2, bottom, y2 = numbers
+                assert bottom - top <= GAP
+                for x, start, end in ((x1, y1, top), (x2, bottom, y2)):
+                    crossed = [y for left, y in corners if 0 < x - left < BOX and start <= y < end]
+                    assert not crossed, path.stem
+                longest = max(longest, y2 - y1)
+    assert longest > GAP, "no line leads past a row"
 
 
 @pytest.mark.parametrize(

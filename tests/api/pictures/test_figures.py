@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from api.dashboard import search_log
-from api.pictures import figures, trial_curves
+from api.pictures import figures, surrogate, trial_curves
 from api.pictures.plots import THEMES
 from api.schemas.epochs import EpochOut
 from api.schemas.searches import Best
@@ -197,6 +197,23 @@ def test_calibration_is_the_share_of_values_inside_their_intervals(watched):
     assert [shares[level] for level in (0.5, 0.65, 0.75, 0.95)] == [0.25, 0.5, 0.75, 0.75]
     dots = figures.build("predictions", search, shown, [])["data"][1]
     assert (dots["x"], dots["y"]) == ([0.5] * 4, pytest.approx([0.5, 0.59, 0.39, 0.8]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "choice"),
+    [
+        ({"strategy_options": {"beta": 3.5}}, "3.5 standard deviations better than predicted"),
+        ({"strategy_options": {"acquisition": "log-ei"}}, "expected gain over the best trial"),
+        ({"cost": Cost.FLOPS}, "the front of accuracy and flops"),
+        ({"cost": Cost.FLOPS, "keep_accuracy": True}, "saving of flops times the chance to keep"),
+        ({"strategy": "random"}, None),
+        ({"strategy": "of a later release"}, None),
+    ],
+)
+def test_the_acquisition_is_said_in_words(watched, settings, choice):
+    search, _ = watched()
+    said = surrogate.choice_in_words(search.model_copy(update=settings))
+    assert choice in said if choice else said == ""
 
 
 @pytest.mark.parametrize(
