@@ -150,6 +150,8 @@ class TrainingMonitor:
         ended = self.ended if ending is Ending.ENDED else None
         if ended is None or ended.status not in _END_STATUSES:
             return self._unreported_end(ending, now - self.started, exit_summary)
+        if ended.status is TrialStatus.STOPPED and self.request is not None and not ended.reason:
+            return ended.model_copy(update={"reason": self.request.reason})
         return ended
 
     def _record_progress(self, now: float) -> None:

@@ -41,6 +41,20 @@ def test_data_that_are_read_are_progress_and_take_no_time_of_the_training(monito
     assert monitor.new_command() == Stop(reason="past its limit of 100 s")
 
 
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        (Ended(status=TrialStatus.STOPPED), "the time is up"),
+        (Ended(status=TrialStatus.STOPPED, reason="stopped early"), "stopped early"),
+        (Ended(status=TrialStatus.COMPLETED), ""),
+    ],
+)
+def test_a_training_that_obeys_a_stop_reports_its_reason(monitor, ended, reason):
+    monitor.observe(Answer(action=Action.STOP, reason="the time is up"), 1001.0)
+    monitor.observe(ended, 1002.0)
+    assert monitor.outcome(Ending.ENDED, 1002.0, "").reason == reason
+
+
 def test_after_long_epochs_a_long_evaluation_is_no_hang(monitor):
     for step in range(1, 11):
         monitor.observe(Progress(step=step), 1000.0 + 5 * step)
