@@ -87,6 +87,7 @@ DATE = re.compile(
 )
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
+CHOOSE = "choose them by --key NAME of predict.py"
 LONGEST_CELL = 1 << 20  # characters
 LARGEST_UNPACKED = 1 << 29  # bytes of a packed file
 UNKNOWN, FIRST_PIECE = 1, 2  # token numbers: of an unknown character, of the first piece
@@ -569,8 +570,8 @@ class Reader:
             found = _quoted([*columns]) or "none"
             if self.key is None and len(columns) != 1:
                 raise InputError(
-                    f"expected one column of lists; found {found}: choose the examples with "
-                    "--key NAME"
+                    f"expected one column of lists; found {found}: give the examples alone, or "
+                    f"{CHOOSE}"
                 )
             key = self.key or next(iter(columns))
             if key not in columns:
@@ -617,7 +618,8 @@ class Reader:
             if not self.resize:
                 found = f"{picture.width} × {picture.height}"
                 raise InputError(
-                    f"{path} is {found} pixels; expected {width} × {height} (or use --resize)"
+                    f"{path} is {found} pixels; expected {width} × {height}; predict.py resizes "
+                    "pictures with --resize"
                 )
             picture = picture.resize((width, height), Image.Resampling.BILINEAR)
         x = np.asarray(picture)
@@ -1102,7 +1104,10 @@ def _mapped(path: Path, opened: Path | io.BytesIO) -> Array:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be read: {str(error) or type(error).__name__}")
+    what = str(error) or type(error).__name__
+    if "Python objects" in what or "Object arrays" in what:
+        what = "it holds Python objects, which could run a program; expected an array of numbers"
+    return InputError(f"{path} cannot be read: {what}")
 
 
 def _images_key(path: Path, keys: list[str]) -> str:
@@ -1112,7 +1117,7 @@ def _images_key(path: Path, keys: list[str]) -> str:
     parts = {key: set(key.lower().replace("-", "_").split("_")) | {key.lower()} for key in keys}
     found = [key for key in keys if parts[key] & IMAGE_KEYS and "labels" not in parts[key]]
     if len(found) != 1:
-        raise InputError(f"{path} has {_listed(keys)}; choose the examples with --key NAME")
+        raise InputError(f"{path} has {_listed(keys)}; give the examples alone, or {CHOOSE}")
     return found[0]
 
 

@@ -152,7 +152,10 @@ def assert_files_of_lists_are_read(model: Any, lists: list[Any], expected: Any) 
                 predict.Reader(model).source(packed_lines)
         for wrong, message in (
             ({"a": 1}, "expected one column of lists; found none"),
-            ({"a": [1], "b": [2]}, "found 'a', 'b': choose the examples with --key NAME"),
+            (
+                {"a": [1], "b": [2]},
+                "found 'a', 'b': give the examples alone, or choose them by --key NAME",
+            ),
             ({"a": []}, "the list at index 0 is missing or empty"),
             ({"a": ["x"]}, "lists of different lengths or no numbers"),
         ):

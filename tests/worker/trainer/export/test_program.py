@@ -337,11 +337,14 @@ def test_every_name_of_examples_that_a_data_set_may_have_is_known():
     assert {*npz._EXAMPLES} <= predict.IMAGE_KEYS
 
 
+CHOOSE = "give the examples alone, or choose them by --key NAME of predict.py"
+
+
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["x_train", "x_test"], [], "error: x.npz has x_test, x_train; choose the examples with -"),
-        (["a", "b"], [], "error: x.npz has a, b; choose the examples with --key NAME\n"),
+        (["x_train", "x_test"], [], f"error: x.npz has x_test, x_train; {CHOOSE}\n"),
+        (["a", "b"], [], f"error: x.npz has a, b; {CHOOSE}\n"),
         (["a", "b"], ["--key", "c"], "error: x.npz has no array 'c'; it has a, b\n"),
         (["x"], ["--layout", "NLC"], "error: x.npz: the layout is 'NLC'; expected one of NCHW, "),
     ],
@@ -349,6 +352,16 @@ def test_every_name_of_examples_that_a_data_set_may_have_is_known():
 def test_an_npz_file_that_is_not_clear_is_refused(run, names, options, message):
     np.savez("x.npz", **dict.fromkeys(names, X))
     assert run("x.npz", *options)[2].startswith(message)
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_an_array_of_python_objects_is_refused_with_what_is_expected(run, save):
+    name = "x.npy" if save is np.save else "x.npz"
+    save(name, np.array([{"a": 1}, None], dtype=object))
+    code, _, message = run(name)
+    assert code == 1
+    assert "it holds Python objects" in message
+    assert "expected an array of numbers" in message
 
 
 @pytest.mark.parametrize("x", [X[4], X[4, 0], X[4:5, 0], X[4:5]])
@@ -394,7 +407,10 @@ def test_a_turned_picture_is_turned_back(run, expected):
 
 def test_a_picture_of_another_size_is_resized_on_demand(run):
     Image.fromarray(np.kron(X[0, 0], np.ones((3, 3), np.uint8))).save("x.png")
-    assert run("x.png")[2] == "error: x.png is 12 × 18 pixels; expected 4 × 6 (or use --resize)\n"
+    assert run("x.png")[2] == (
+        "error: x.png is 12 × 18 pixels; expected 4 × 6; "
+        "predict.py resizes pictures with --resize\n"
+    )
     code, out, _ = run("x.png", "--resize")
     assert (code, len(out)) == (0, 1)
 
