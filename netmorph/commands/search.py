@@ -16,7 +16,7 @@ from rich.console import Console
 
 from netmorph import export, tables, uploads
 from netmorph.answers import Dataset, Preview, Search
-from netmorph.client import Client
+from netmorph.client import Client, newest_dataset
 from netmorph.commands.bounding import (
     MaxFlopsOption,
     MaxLatencyOption,
@@ -419,6 +419,7 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 def _dataset(client: Client, request: _Request, out: Console) -> str:
     """The name or id of the data set; a file or folder is uploaded first, and described."""
     if request.upload is None:
+        stored = _stored(client, request.dataset)
         options = request.options
         if options.fields().keys() - {"task", "split_seed"} or options.validation or options.test:
             raise ClientError(
@@ -426,7 +427,7 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
                 "--merge-labels, --validation, --test, --group and --time are for files and "
                 f"folders; {request.dataset!r} is stored already: leave them out"
             )
-        return _stored(client, request.dataset)
+        return stored
     if request.dataset in client.intake()["builtins"]:
         raise ClientError(
             f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
@@ -438,8 +439,19 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
 
 
 def _stored(client: Client, text: str) -> str:
-    """The name or id of a stored data set; of a beginning, as `dataset ls` shows it, the id."""
-    return resolve(client, text)["id"] if _BEGINNING.fullmatch(text) else text
+    """The name or id of a data set of the service; of a beginning, as lists show it, the id.
+
+    Raises ClientError where there is none: a folder may be meant that is not here.
+    """
+    if _BEGINNING.fullmatch(text):
+        return resolve(client, text)["id"]
+    builtins = client.intake()["builtins"]
+    if text.removeprefix("builtin:") in builtins or newest_dataset(client.datasets(), text):
+        return text
+    raise ClientError(
+        f"there is no file, folder or data set {text!r}; built in are "
+        f"{', '.join(sorted(builtins))}, and `netmorph dataset ls` lists the others"
+    )
 
 
 def _print_facts(item: Dataset, out: Console) -> None:
@@ -490,7 +502,8 @@ def _interrupted(running: Running, created: Search, out: Console, *, as_json: bo
         print_json({"search_id": current["id"], "status": current["status"]})
     elif current["status"] == "paused":
         out.print(
-            f"paused; to continue, start the service and run: netmorph resume {current['id']}",
+            f"paused; to continue it: netmorph resume {current['id']}"
+            " (if no service runs, start it by netmorph up)",
             soft_wrap=True,
         )
     else:

@@ -120,7 +120,7 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
         assert process.wait(90) == 130
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
-    assert "paused; to continue, start the service and run: netmorph resume" in rest
+    assert "paused; to continue it: netmorph resume" in rest
     target = Target(DataDirectory(folder / "data"))
     with target.on_demand(workers=0) as running, Client(running.url, running.key) as client:
         (paused,) = [search for search in client.searches() if search["status"] == "paused"]

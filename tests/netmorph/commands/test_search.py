@@ -57,7 +57,8 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--dataset", "no-such-data"], "no-such-data"),
+        (["--dataset", "petz"], "there is no file, folder or data set 'petz'; built in are digits"),
+        (["--dataset", "petz", "--target", "kind"], "no file, folder or data set 'petz'"),
         (
             ["--dataset", "missing.npz"],
             "no file or folder missing.npz; expected a table, an npz",
