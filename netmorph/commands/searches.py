@@ -450,8 +450,6 @@ def clone(
     with connect(service) as client:
         item = resolve(client, search)
         body = request_of(item) | ({} if dataset is None else {"dataset": dataset})
-        if dataset is None:
-            _require_dataset(client, item)
         if trials is not None or minutes is not None:
             seconds = None if minutes is None else 60 * minutes
             body["budget"] = {"trials": trials, "seconds": seconds}
@@ -460,7 +458,12 @@ def clone(
             body["priority"] = priority.value
         elif item.get("priority") == Priority.LOW:
             body["priority"] = Priority.LOW.value
-        created = _create_named(client, body, name, after=item)
+        try:
+            created = _create_named(client, body, name, after=item)
+        except RefusedRequest as error:
+            if dataset is None and not error.errors:  # no field is wrong
+                _require_dataset(client, item)
+            raise
     if as_json:
         print_json(created)
     else:

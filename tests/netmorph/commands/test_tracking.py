@@ -8,11 +8,6 @@ def test_a_search_without_trials_writes_no_run(ask, search, tmp_path) -> None:
     assert told == {"search_id": search["id"], "tensorboard": {"trials": 0, "points": 0}}
 
 
-def test_a_call_that_names_no_tool_says_what_to_give(netmorph, service, search) -> None:
-    ended = netmorph("track", search["id"], "--data-dir", service.directory)
-    assert "give --tensorboard FOLDER, --mlflow URI, or both" in refused(ended)
-
-
 def test_an_empty_address_of_mlflow_is_refused(netmorph, service, search) -> None:
     """Such as that of a variable of the shell which is not set."""
     ended = netmorph("track", search["id"], "--mlflow", "", "--data-dir", service.directory)
