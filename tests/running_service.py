@@ -328,6 +328,7 @@ class RunningService:
         if self._connection is not None:
             with contextlib.suppress(psycopg.OperationalError):
                 return self._connection.execute(query.encode(), values).fetchall()
+            self._connection.close()
         address = self.database_url.replace("postgresql+psycopg://", "postgresql://")
         self._connection = psycopg.connect(address, autocommit=True)
         return self._connection.execute(query.encode(), values).fetchall()

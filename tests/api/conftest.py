@@ -6,7 +6,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -294,25 +294,25 @@ class World:
         )
 
 
-@lru_cache(maxsize=1)
+@cache
 def lasting_engine(database_url: str) -> Engine:
     """An engine for all tests: to translate a statement costs more than to run it."""
     return db.connect(settings_of(database_url, "redis://nowhere", "memory://"))
 
 
-@lru_cache(maxsize=1)
+@cache
 def lasting_engines(database_url: str) -> tuple[Engine, Engine]:
     """The application's engines, for all tests."""
     return engines(settings_of(database_url, "redis://nowhere", "memory://"))
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(database_url: str, shared_database: str) -> Iterator[Engine]:
     """The product's engine on the database of this test, with connections of earlier tests."""
     engine = lasting_engine(database_url)
     _check(engine)
     yield engine
-    _release(engine)
+    _release(engine, is_shared=database_url == shared_database)
 
 
 def _check(engine: Engine) -> None:
@@ -324,9 +324,13 @@ def _check(engine: Engine) -> None:
         engine.dispose()
 
 
-def _release(engine: Engine) -> None:
-    """Give up the connections of a pool if the test still uses one, which is ended later."""
-    if engine.pool.checkedout():  # type: ignore[attr-defined]
+def _release(engine: Engine, *, is_shared: bool) -> None:
+    """Give up the connections of a pool if no later test can use them.
+
+    That is where the database is the test's own, or the test still uses a connection, which is
+    ended later.
+    """
+    if not is_shared or engine.pool.checkedout():  # type: ignore[attr-defined]
         engine.dispose()
 
 
@@ -374,7 +378,12 @@ def settings_of(database_url: str, broker_url: str, storage_url: str) -> Setting
 
 @pytest.fixture
 def app(
-    built_app: FastAPI, engine: Engine, database_url: str, broker_url: str, storage_url: str
+    built_app: FastAPI,
+    engine: Engine,
+    database_url: str,
+    shared_database: str,
+    broker_url: str,
+    storage_url: str,
 ) -> Iterator[FastAPI]:
     """The application on this test's database; its controller does not run.
 
@@ -382,11 +391,11 @@ def app(
     """
     settings = settings_of(database_url, broker_url, storage_url)
     connect(built_app, settings, *lasting_engines(database_url))
-    for engine in lasting_engines(database_url):
-        _check(engine)
+    for one in lasting_engines(database_url):
+        _check(one)
     yield built_app
-    for engine in lasting_engines(database_url):
-        _release(engine)
+    for one in lasting_engines(database_url):
+        _release(one, is_shared=database_url == shared_database)
 
 
 @pytest.fixture

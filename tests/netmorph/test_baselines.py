@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -33,6 +34,10 @@ from tests.docstrings import docstrings
 TRAINING = {"epochs": 15, "final_epochs": 25}
 SIGNALS = {"epochs": 60, "final_epochs": 100}  # of few examples
 DIGITS = load_digits()
+#: Whether a digit is odd, above four, and drawn around a hole.
+TRAITS = np.stack(
+    [DIGITS.target % 2, DIGITS.target > 4, np.isin(DIGITS.target, (0, 6, 8, 9))], axis=1
+).astype(int)
 DIABETES = load_diabetes(scaled=False)
 CANCER = load_breast_cancer()
 
@@ -50,6 +55,12 @@ class Case:
 CASES = {
     "image classification": Case(
         DIGITS.images, DIGITS.target, ImageClassifier, LogisticRegression(max_iter=3000)
+    ),
+    "several labels of an image": Case(
+        DIGITS.images,
+        TRAITS,
+        ImageClassifier,
+        MultiOutputClassifier(LogisticRegression(max_iter=3000)),
     ),
     "image regression": Case(
         DIGITS.images, DIGITS.target + 0.5, ImageRegressor, RidgeCV(np.logspace(-2, 3, 11))
