@@ -234,6 +234,7 @@ def _train_order(
         checkpoint=context.checkpoint,
         traceparent=context.traceparent,
         int8=(is_final or is_export) and bool(context.config.int8),
+        gathers_epochs=True,
     )
 
 

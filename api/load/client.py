@@ -108,8 +108,7 @@ class SimulatedWorker:
             await self._call("heartbeat", f"{path}/heartbeat", lease | {"step": 1})
         await asyncio.sleep(max(0.0, left))
         epoch = {"epoch": 1, "seconds": 1.0, "validation_metric": 0.5}
-        await self._call("epoch", f"{path}/epochs", lease | epoch)
-        result: dict[str, Any] = {"status": "completed", "value": 0.5}
+        result: dict[str, Any] = {"status": "completed", "value": 0.5, "last_epochs": [epoch]}
         if time.monotonic() < self.ends:
             result["next"] = self.identity
         answer = await self._call("result", f"{path}/result", lease | result)

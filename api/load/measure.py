@@ -1,10 +1,10 @@
 """Measures how many results per second the API takes from simulated workers, over HTTP.
 
 Real API processes with authentication, on a database of their own, which is made on the given
-server and removed afterwards; and workers on their own connections. Each trial is an epoch, a
-result with a request for the next trial, a lease where the answer has none, and a heartbeat every
-ten seconds. Workers offer a number of results per second altogether; more than the service can take
-shows how it sheds load. `lost` are results that were acknowledged and are not in the database,
+server and removed afterwards; and workers on their own connections. Each trial is a result with its
+only epoch and a request for the next trial, a lease where the answer has none, and a heartbeat
+every ten seconds. Workers offer a number of results per second altogether; more than the service
+can take shows how it sheds load. `lost` are results that were acknowledged and are not stored,
 `double_counted` are trials that count twice, `leases_expired` leases that ran out although their
 worker lived. `cpu_ms` is the CPU time of the API processes for each call of a kind, measured one
 kind at a time: it hardly depends on what else the machine does.

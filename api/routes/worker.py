@@ -61,7 +61,7 @@ async def heartbeat(request: Request, trial_id: TrialId, body: Heartbeat, _: Wor
 async def report_epoch(
     request: Request, trial_id: TrialId, body: EpochReport, _: WorkerDep
 ) -> Answer:
-    """Store the metrics of an epoch. The response says whether to continue."""
+    """Store the metrics of finished epochs. The response says whether to continue."""
     return await _batches(request).epochs.run((trial_id, body))
 
 

@@ -21,6 +21,7 @@ from api.store import blobs, memory_limits, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
+from api.store.gathered_epochs import EPOCHS, added_epochs, epochs_of
 from api.store.missing import missing
 from api.store.prepared import PreparedStatement
 from api.store.together import (
@@ -185,15 +186,18 @@ _NEW = {
 }
 _RESULT = both_ways(
     f"""
-WITH {as_rows(LEASE | _NEW)}, ended AS (
+WITH {as_rows(LEASE | _NEW | EPOCHS)}, ended AS (
     DELETE FROM leases USING (
         SELECT calls.* FROM leases JOIN calls USING (trial_id, attempt, token)
         ORDER BY trial_id FOR UPDATE OF leases {{locked}}
     ) AS own
     WHERE leases.trial_id = own.trial_id
-    RETURNING leases.trial_id, worker_id,
-        greatest(greatest(epochs, new_epochs) - resumed_epoch, 0) AS epochs, {", ".join(_NEW)}
-), """
+    RETURNING leases.trial_id, worker_id, leases.attempt AS ended_attempt, gathered,
+        greatest(
+            greatest(epochs, last_epoch, new_epochs) - least(resumed_epoch, first_epoch - 1), 0
+        ) AS epochs,
+        {", ".join(_NEW)}
+), {added_epochs("ended", "ended_attempt")}, """
     + memory_limits.FITTED
     + ","
     + moved(
@@ -242,6 +246,7 @@ def _call(trial_id: UUID, report: TrialResult, digest: bytes) -> dict[str, Any]:
     filled = {f"new_{name}": value for name, value in _filled(report).items()}
     return (
         fence(trial_id, report)
+        | epochs_of(report.last_epochs)
         | filled
         | {
             "new_status": report.status.value,

@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 
 from api.store.fragments import (
     BUMPED,
-    EPOCH_METRICS,
     LARGEST_BIG,
     MOST_EPOCHS,
     NOTIFY_CHANGES,
     clamped,
 )
+from api.store.gathered_epochs import EPOCHS, added_epochs, epochs_of
 from api.store.prepared import PreparedStatement
 from api.store.together import (
     LEASE,
@@ -105,20 +105,11 @@ def _heartbeats(
 
 # A worker that could not read its checkpoint reports earlier epochs than the next one.
 _LAST_EPOCH = (
-    ", epochs = greatest(epochs, own.epoch), resumed_epoch = least(resumed_epoch, own.epoch - 1)"
+    ", epochs = greatest(epochs, last_epoch), resumed_epoch = least(resumed_epoch, first_epoch - 1)"
 )
-_METRICS = ", ".join(EPOCH_METRICS)
 _EPOCH = both_ways(f"""
-WITH {as_rows(LEASE | {"epoch": "integer"} | dict.fromkeys(EPOCH_METRICS, "float8"))},
-{_heard(_LAST_EPOCH)}, added AS (
-    INSERT INTO epochs (trial_id, attempt, epoch, {_METRICS})
-    SELECT trial_id, attempt, epoch, {_METRICS} FROM heard
-    ON CONFLICT (trial_id, attempt, epoch) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in EPOCH_METRICS)}
-    WHERE ({", ".join(f"epochs.{name}" for name in EPOCH_METRICS)})
-        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in EPOCH_METRICS)})
-    RETURNING trial_id
-), moved AS (
+WITH {as_rows(LEASE | EPOCHS)}, {_heard(_LAST_EPOCH)}, {added_epochs("heard", "attempt")},
+moved AS (
     SELECT search_id FROM trials JOIN added ON added.trial_id = trials.id
 ), {BUMPED}
 {_ANSWER.format(notify=f", {NOTIFY_CHANGES}")}
@@ -126,7 +117,7 @@ WITH {as_rows(LEASE | {"epoch": "integer"} | dict.fromkeys(EPOCH_METRICS, "float
 
 
 def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta) -> Answer:
-    """Store the metrics of an epoch, once, and renew the lease; the answer as to a heartbeat.
+    """Store the metrics of epochs, once, and renew the lease; the answer as to a heartbeat.
 
     An epoch that is trained again, from a checkpoint before it, replaces its earlier metrics.
     """
@@ -145,9 +136,7 @@ def _epochs(
     connection: Connection, reports: Mapping[UUID, EpochReport], lease: timedelta, locked: str
 ) -> dict[UUID, Answer]:
     rows = (
-        report.model_dump()
-        | fence(trial_id, report)
-        | {"epoch": clamped(report.epoch, MOST_EPOCHS)}
+        fence(trial_id, report) | epochs_of((*report.earlier, report))
         for trial_id, report in reports.items()
     )
     return _answers(connection, _EPOCH[locked], rows, {"lease": lease})

@@ -47,6 +47,7 @@ class ScriptedController:
         self.lease_seconds = 3.0
         self.down = False  # every request gets 503
         self.is_old = False  # it knows no request for another trial within a result
+        self.gathers_epochs = False  # its orders allow several epochs in one report
         self.answers: dict[UUID, Answer] = {}  # to the heartbeats and epochs of a trial
         self.stale: set[UUID] = set()  # trials whose reports get 409
         self.leases: list[tuple[str, LeaseRequest]] = []  # path and body of every request
@@ -105,6 +106,7 @@ class ScriptedController:
             ),
             hyperparameters=Hyperparameters(epochs=1, max_seconds=max_seconds),
             history={"play": [part, arguments]},
+            gathers_epochs=self.gathers_epochs,
         )
         with self._changed:
             self.waiting.append(order)

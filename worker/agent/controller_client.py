@@ -7,7 +7,7 @@ answered.
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import httpx
@@ -83,9 +83,10 @@ class ControllerClient:
         body = Heartbeat(attempt=order.attempt, token=order.token, step=step)
         return _read(self._post(_path(order, "heartbeat"), body, timeout), Answer)
 
-    def epoch(self, order: TrainOrder, metrics: EpochMetrics, timeout: float) -> Answer:
-        """Report one finished epoch. The answer says whether to continue."""
-        body = _fenced(EpochReport, order, metrics)
+    def epochs(self, order: TrainOrder, gathered: Sequence[EpochMetrics], timeout: float) -> Answer:
+        """Report finished epochs, at least one. The answer says whether to continue."""
+        *earlier, last = gathered
+        body = _fenced(EpochReport, order, last).model_copy(update={"earlier": tuple(earlier)})
         return _read(self._post(_path(order, "epochs"), body, timeout), Answer)
 
     def checkpoint(self, order: TrainOrder, stored: Checkpoint, timeout: float) -> Answer:
@@ -98,13 +99,18 @@ class ControllerClient:
         self._post(_path(order, "hand-back"), HandBack(attempt=order.attempt, token=order.token))
 
     def result(
-        self, order: TrainOrder, outcome: TrialOutcome, then: LeaseRequest | None = None
+        self,
+        order: TrainOrder,
+        outcome: TrialOutcome,
+        then: LeaseRequest | None = None,
+        last_epochs: tuple[EpochMetrics, ...] = (),
     ) -> ResultAnswer:
         """Report how the trial ended. The answer says whether the result was accepted.
 
         It has the next order as well where one was requested by `then`, and the service has one.
         """
-        body = _fenced(TrialResult, order, outcome).model_copy(update={"next": then})
+        further = {"next": then, "last_epochs": last_epochs}
+        body = _fenced(TrialResult, order, outcome).model_copy(update=further)
         return _read(self._post(_path(order, "result"), body), ResultAnswer)
 
     def _post(self, path: str, body: BaseModel, timeout: float | None = None) -> httpx.Response:
@@ -129,8 +135,9 @@ def deliver(
     outcome: TrialOutcome,
     pause: Callable[[float], bool],
     next_request: Callable[[], LeaseRequest | None] = lambda: None,
+    last_epochs: tuple[EpochMetrics, ...] = (),
 ) -> ResultAnswer | None:
-    """Report how a trial ended until the controller has answered.
+    """Report how a trial ended, with its last epochs, until the controller has answered.
 
     Each try asks for the next trial as well where `next_request` returns a request.
 
@@ -141,7 +148,7 @@ def deliver(
     refused = False
     for seconds in _pauses_for(order):
         try:
-            return controller.result(order, outcome, next_request())
+            return controller.result(order, outcome, next_request(), last_epochs)
         except ControllerUnreachable as error:
             seconds = max(seconds, error.retry_after)
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
@@ -154,6 +161,7 @@ def deliver(
                 return None
             reason = f"the controller refused the result: {error}"[:_LONGEST_REFUSAL]
             refused, outcome = True, TrialOutcome(status=TrialStatus.FAILED, reason=reason)
+            last_epochs = ()
             continue
         if pause(seconds):
             logger.warning("result given up: the worker is shutting down")

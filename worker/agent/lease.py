@@ -9,12 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from core.protocol.contracts.checkpoints import Checkpoint
+from core.protocol.contracts.fields import MOST_GATHERED
 from core.protocol.contracts.reports import Action, Answer, EpochMetrics
 from core.protocol.contracts.train_orders import TrainOrder
 from worker.agent.controller_client import (
@@ -27,6 +28,7 @@ from worker.agent.controller_client import (
 logger = logging.getLogger(__name__)
 
 _LONGEST_REQUEST = 5.0  # seconds
+_GATHERING = 0.5  # seconds for which an epoch waits for others, or for the end of the training
 
 
 class HeldLease:
@@ -55,6 +57,9 @@ class HeldLease:
         self._on_answer = on_answer
         self._heartbeat_due = clock() + self._heartbeat_seconds
         self._reports: deque[EpochMetrics | Checkpoint] = deque()
+        self._sending: Checkpoint | list[EpochMetrics] | None = None  # until it is delivered
+        self._taking = Lock()  # held to take reports
+        self._reports_due = float("inf")
         self._wake = Event()
         self._closing = False
         self._abandoned = False
@@ -83,9 +88,31 @@ class HeldLease:
         self._step = step
 
     def report(self, report: EpochMetrics | Checkpoint) -> None:
-        """Send an epoch or a checkpoint soon; a report that fails is sent again, in order."""
+        """Send an epoch or a checkpoint soon; a report that fails is sent again, in order.
+
+        An epoch waits a moment for others, where the controller takes several in one report.
+        """
+        waits = self._order.gathers_epochs and isinstance(report, EpochMetrics)
+        due = self._clock() + (_GATHERING if waits else 0.0)
         self._reports.append(report)
+        self._reports_due = min(self._reports_due, due)
         self._wake.set()
+
+    def take_epochs(self) -> tuple[EpochMetrics, ...]:
+        """The last epochs that have not been sent; they are the caller's now, for the result.
+
+        None where a checkpoint came after them, or the controller does not take them there.
+        """
+        taken: deque[EpochMetrics] = deque()
+        if self._order.gathers_epochs:
+            with self._taking:
+                while len(taken) < MOST_GATHERED and self._reports:
+                    last = self._reports[-1]
+                    if isinstance(last, Checkpoint):
+                        break
+                    taken.appendleft(last)
+                    self._reports.pop()
+        return tuple(taken)
 
     def finish(self, timeout: float | None = None) -> bool:
         """Send the remaining reports and end; False where that takes more than these seconds."""
@@ -101,7 +128,7 @@ class HeldLease:
 
     def _run(self) -> None:
         """Send until closed, and then the remaining reports; each until the controller has it."""
-        while not self._abandoned and (self._reports or not self._closing):
+        while not self._abandoned and (self._reports or self._sending or not self._closing):
             self._wake.clear()
             try:
                 self._send()
@@ -117,14 +144,40 @@ class HeldLease:
 
     def _wait_until_due(self) -> None:
         if not self._closing:
-            self._wake.wait(max(self._heartbeat_due - self._clock(), 0.0))
+            due = min(self._heartbeat_due, self._reports_due)
+            self._wake.wait(max(due - self._clock(), 0.0))
 
     def _send(self) -> None:
         if self._clock() >= self._heartbeat_due:
             self._send_heartbeat()
-        while self._reports:
-            self._send_report(self._reports[0])
+        if self._closing or self._sending is not None or self._clock() >= self._reports_due:
+            self._reports_due = float("inf")  # of those that come from now on
+            while self._take_reports():
+                self._send_reports()
+                self._sending = None
+
+    def _take_reports(self) -> bool:
+        """Take the reports that are sent next, unless some were taken; False where none are left.
+
+        These are one checkpoint, or epochs that follow each other.
+        """
+        with self._taking:
+            if self._sending is None and self._reports:
+                first = self._reports.popleft()
+                self._sending = first if isinstance(first, Checkpoint) else self._gathered(first)
+        return self._sending is not None
+
+    def _gathered(self, first: EpochMetrics) -> list[EpochMetrics]:
+        """An epoch with those after it that are sent in the same report."""
+        gathered = [first]
+        most = MOST_GATHERED if self._order.gathers_epochs else 1
+        while self._reports and len(gathered) < most:
+            following = self._reports[0]
+            if isinstance(following, Checkpoint):
+                break
+            gathered.append(following)
             self._reports.popleft()
+        return gathered
 
     def _send_heartbeat(self) -> None:
         sent_at = self._clock()
@@ -135,16 +188,19 @@ class HeldLease:
         self._heartbeat_due = sent_at + self._heartbeat_seconds
         self._handle(answer)
 
-    def _send_report(self, report: EpochMetrics | Checkpoint) -> None:
+    def _send_reports(self) -> None:
+        """Send what was taken."""
         try:
-            if isinstance(report, Checkpoint):
-                answer = self._controller.checkpoint(self._order, report, self._timeout)
-            else:
-                answer = self._controller.epoch(self._order, report, self._timeout)
+            match self._sending:
+                case Checkpoint() as stored:
+                    about = f"checkpoint of epoch {stored.epoch}"
+                    answer = self._controller.checkpoint(self._order, stored, self._timeout)
+                case [*_, last] as epochs:
+                    about = f"report of epoch {last.epoch}"
+                    answer = self._controller.epochs(self._order, epochs, self._timeout)
             self._handle(answer)
         except Refused as error:
-            kind = "checkpoint" if isinstance(report, Checkpoint) else "report"
-            logger.error("the %s of epoch %d is dropped: %s", kind, report.epoch, error)
+            logger.error("the %s is dropped: %s", about, error)
 
     def _handle(self, answer: Answer) -> None:
         if answer.action is not Action.CONTINUE:

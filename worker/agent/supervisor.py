@@ -13,6 +13,7 @@ from uuid import UUID
 
 from core.protocol import tracing
 from core.protocol.contracts.leases import LeaseRequest
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.contracts.results import TrialOutcome
 from core.protocol.contracts.train_orders import TrainOrder
 from worker.agent import logs
@@ -75,14 +76,19 @@ class TrialSupervisor:
         with tracing.span("train trial", order.traceparent, **about), logs.trial_context(order):
             logger.info("training starts%s", _after(order))
             pause = self._pause_between_reports()
-            ending, outcome = self._train(process, order, pause)
+            ending, outcome, last_epochs = self._train(process, order, pause)
             if ending.is_handed_back:
                 logger.info("training is handed back: %s", ending.value)
                 hand_back(self._controller, order, pause)
             elif outcome is not None:
                 logger.info("training ended: %s %s", outcome.status, outcome.reason)
                 answer = deliver(
-                    self._controller, order, outcome, pause, lambda: self._next_request(process)
+                    self._controller,
+                    order,
+                    outcome,
+                    pause,
+                    lambda: self._next_request(process),
+                    last_epochs,
                 )
                 if answer is not None and answer.rest_seconds:
                     raise RestDemanded(answer.reason, answer.rest_seconds)
@@ -108,8 +114,11 @@ class TrialSupervisor:
 
     def _train(
         self, process: TrainerProcess, order: TrainOrder, pause: Callable[[float], bool]
-    ) -> tuple[Ending, TrialOutcome | None]:
-        """Train the order; why that is over, and the outcome unless nothing may be reported."""
+    ) -> tuple[Ending, TrialOutcome | None, tuple[EpochMetrics, ...]]:
+        """Train the order; why that is over, the outcome unless nothing may be reported.
+
+        Then come the epochs that the report of the outcome has to bring.
+        """
         process.take_inbox()  # of an earlier trial
         monitor = TrainingMonitor(
             order=order,
@@ -129,10 +138,11 @@ class TrialSupervisor:
             # Without a lease as well: the controller removes a checkpoint that nobody continues.
             for notice in process.take_inbox():
                 _pass_on(notice, lease)
+            last_epochs = lease.take_epochs() if ending.is_reported else ()
             while not lease.finish(_TICK):
                 if pause(0.0):
                     lease.abandon()
-        return ending, monitor.outcome(ending, monotonic(), exit_summary)
+        return ending, monitor.outcome(ending, monotonic(), exit_summary), last_epochs
 
     def _follow(
         self, process: TrainerProcess, monitor: TrainingMonitor, lease: HeldLease

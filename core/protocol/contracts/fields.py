@@ -11,5 +11,6 @@ JsonObject = dict[str, Any]
 #: Further measures of a network by name, in the unit of the user's data: {"RMSE": 54.3}.
 Measures = dict[Annotated[str, Field(max_length=64)], Finite]
 MOST_MEASURES = 64
+MOST_GATHERED = 256  # epochs that one report may have
 LONGEST_PRECISION = 64  # characters
 LONGEST_REASON = 2000  # characters

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.protocol.contracts.fields import Finite, Seconds
+from core.protocol.contracts.fields import MOST_GATHERED, Finite, Seconds
 from core.protocol.contracts.message import Message
 from core.protocol.explained_enum import ExplainedEnum
 
@@ -51,7 +51,12 @@ class EpochMetrics(Message):
 
 
 class EpochReport(EpochMetrics):
-    """A worker reports one finished epoch of its trial."""
+    """A worker reports the last finished epoch of its trial, and others that it gathered before."""
 
     attempt: int = Field(description="number of the attempt")
     token: UUID = Field(description="token of the lease")
+    earlier: tuple[EpochMetrics, ...] = Field(
+        default=(),
+        max_length=MOST_GATHERED,
+        description="epochs before this one that no other report has",
+    )

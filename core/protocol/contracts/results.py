@@ -9,6 +9,7 @@ from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.fields import (
     LONGEST_PRECISION,
     LONGEST_REASON,
+    MOST_GATHERED,
     MOST_MEASURES,
     Finite,
     Measures,
@@ -17,6 +18,7 @@ from core.protocol.contracts.fields import (
 )
 from core.protocol.contracts.leases import LeaseRequest
 from core.protocol.contracts.message import Message
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
 
@@ -142,6 +144,11 @@ class TrialResult(TrialOutcome):
     token: UUID = Field(description="token of the lease")
     next: LeaseRequest | None = Field(
         default=None, description="asks for another trial in the same call; null: it does not"
+    )
+    last_epochs: tuple[EpochMetrics, ...] = Field(
+        default=(),
+        max_length=MOST_GATHERED,
+        description="the last epochs of the training, which no other report has",
     )
 
 

@@ -92,3 +92,8 @@ class TrainOrder(Message):
     int8: bool = Field(
         default=False, description="whether the export also has an ONNX file of eight bits"
     )
+    gathers_epochs: bool = Field(
+        default=False,
+        description="whether the controller takes several epochs in one report, and the last ones "
+        "with the result",
+    )

@@ -5,16 +5,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from api.models.leases import Lease
 from api.models.searches import Search
-from api.models.trials import Trial
-from api.store import endings
+from api.models.trials import Epoch, Trial
+from api.store import endings, training_reports
 from api.store.errors import Conflict, NotFound
-from api.store.results import credible
+from api.store.results import credible, end_attempt
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.contracts.results import Comparison, ResultAnswer, TestMetrics, TrialResult
 from core.protocol.states import SearchStatus, TrialStatus
 from core.tasks import TASKS
+from tests.api.store.reports import LEASE, epoch_of
 
 COMPARED = Comparison(examples=250, before=0.905, after=None, exported="winner", reason="NaN")
 
@@ -40,6 +43,63 @@ def test_a_completed_trial_keeps_its_value_and_weights(world, take, report) -> N
     row = world.get(trial)
     assert (row.value, row.value_std, row.best_epoch, row.seconds) == (0.75, 0.01, 2, 3.5)
     assert (row.weights_key, row.weights_bytes) == (weights.key, weights.bytes)
+
+
+def stored_epochs(world, trial) -> list[tuple[int, int, float | None]]:
+    """Attempt, number and metric of each epoch of a trial."""
+    columns = (Epoch.attempt, Epoch.epoch, Epoch.validation_metric)
+    with world.sessions.begin() as session:
+        found = session.execute(
+            select(*columns).where(Epoch.trial_id == trial).order_by(Epoch.attempt, Epoch.epoch)
+        )
+        return [tuple(row) for row in found]
+
+
+def last(*numbers: int) -> tuple[EpochMetrics, ...]:
+    return tuple(
+        EpochMetrics(epoch=number, seconds=number, validation_metric=number / 10)
+        for number in numbers
+    )
+
+
+def test_a_result_brings_the_last_epochs(world, do, take, report) -> None:
+    trial = world.trial(world.search())
+    held = take()
+    do(training_reports.epoch, trial, epoch_of(held, 1, validation_metric=0.5), LEASE)
+
+    assert report(held, epochs=3, last_epochs=last(2, 3)) is TrialStatus.COMPLETED
+
+    assert stored_epochs(world, trial) == [(1, 1, 0.5), (1, 2, 0.2), (1, 3, 0.3)]
+    assert world.get(trial).epochs_spent == 3
+    world.audit()
+
+
+def test_the_last_epochs_of_a_failed_attempt_count_and_stay_its_own(world, take, report) -> None:
+    trial = world.trial(world.search())
+    assert report(take(), "failed", epochs=0, last_epochs=last(1, 2)) is TrialStatus.WAITING
+    world.set(Trial, trial, available_at=text("now()"))
+    assert report(take(), epochs=1, last_epochs=last(1)) is TrialStatus.COMPLETED
+
+    assert stored_epochs(world, trial) == [(1, 1, 0.1), (1, 2, 0.2), (2, 1, 0.1)]
+    assert world.get(trial).epochs_spent == 3
+    world.audit()
+
+
+def test_the_last_epochs_of_a_result_without_the_lease_are_not_stored(world, do, take) -> None:
+    trial = world.trial(world.search())
+    late = world.result(take()).model_copy(update={"token": uuid4(), "last_epochs": last(1)})
+    assert do(end_attempt, trial, late, b"d", 3) is None
+    assert stored_epochs(world, trial) == []
+
+
+def test_epochs_that_were_trained_again_from_the_start_count(world, do, take, report) -> None:
+    """A worker that could not read its checkpoint reports earlier epochs than the next one."""
+    trial = world.trial(world.search())
+    held = take()
+    with world.sessions.begin() as session:
+        session.get_one(Lease, trial).resumed_epoch = 5
+    report(held, epochs=3, last_epochs=last(1, 2, 3))
+    assert world.get(trial).epochs_spent == 3
 
 
 def test_a_result_keeps_how_it_was_computed_and_compared(world, take, report) -> None:

@@ -16,6 +16,7 @@ from api.models.searches import Search
 from api.models.trials import Epoch, Trial
 from api.store import results, training_reports
 from core.errors import NetmorphError
+from core.protocol.contracts.reports import EpochMetrics
 from core.protocol.contracts.results import TrialResult
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, epoch_of, version
@@ -33,6 +34,7 @@ class Spec:
     number: int  # of a step or of an epoch
     status: str
     value: float
+    gathered: tuple[int, ...] = ()  # epochs that a report or a result has as well
 
 
 SPECS = st.builds(
@@ -41,6 +43,7 @@ SPECS = st.builds(
     attempt=st.sampled_from([1, 1, 1, 2, 10**30]),
     is_token_right=st.sampled_from([True, True, True, False]),
     number=st.integers(1, 3),
+    gathered=st.lists(st.sampled_from([1, 2, 3, 4, 10**30]), max_size=3).map(tuple),
     status=st.sampled_from(["completed", "stopped", "failed", "infeasible"]),
     value=st.sampled_from([0.25, 0.5, 7.0]),  # trials of this task have no value of 7
 )
@@ -73,14 +76,16 @@ class Trainings:
         trial_id = held.trial_id if spec.trial < TRIALS else UUID(int=0)
         token = held.token if spec.is_token_right else UUID(int=1)
         fence = {"attempt": spec.attempt, "token": token}
+        gathered = [EpochMetrics(epoch=number, seconds=spec.trial) for number in spec.gathered]
         if kind == "heartbeat":
             report: Any = beat(held, spec.number)
         elif kind == "epoch":
-            report = epoch_of(held, spec.number, validation_metric=spec.value)
+            report = epoch_of(held, spec.number, validation_metric=spec.value, earlier=gathered)
         else:
             report = TrialResult(
-                status=TrialStatus(spec.status), value=spec.value, epochs=spec.number, **fence
-            )
+                status=TrialStatus(spec.status), value=spec.value, epochs=spec.number,
+                last_epochs=gathered, **fence
+            )  # fmt: skip
         return trial_id, report.model_copy(update=fence)
 
     def rows(self) -> list[Any]:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from api.models.leases import Lease
 from api.models.searches import Search
+from api.models.trials import Epoch
 from api.store import endings, results, training_reports
 from core.protocol.contracts.reports import Action, Answer, EpochReport, Heartbeat
 from core.protocol.contracts.results import TestMetrics
@@ -55,6 +56,16 @@ def test_a_worker_learns_when_its_time_is_up(world, do, take) -> None:
     late = Answer(action=Action.STOP, reason="the time is up")
     assert do(training_reports.heartbeat, held.trial_id, beat(held), LEASE) == late
     assert do(training_reports.epoch, held.trial_id, epoch_of(held), LEASE) == late
+
+
+def test_a_report_brings_the_epochs_before_it_that_no_other_has(world, do, take) -> None:
+    trial = world.trial(world.search())
+    held = take()
+    earlier = [epoch_of(held, number) for number in (1, 2)]
+    assert do(training_reports.epoch, trial, epoch_of(held, 3, earlier=earlier), LEASE) == Answer()
+    with world.sessions.begin() as session:
+        assert set(session.scalars(select(Epoch.epoch).where(Epoch.trial_id == trial))) == {1, 2, 3}
+        assert session.get_one(Lease, trial).epochs == 3
 
 
 def test_the_time_of_a_training_runs_from_its_first_step(world, do, take) -> None:

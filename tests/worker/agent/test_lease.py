@@ -1,6 +1,7 @@
 """A held lease: it is kept as long as the controller has it, and every answer is honoured."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from queue import SimpleQueue
 
 import pytest
@@ -185,6 +186,98 @@ def test_a_report_that_the_controller_refuses_is_dropped_and_the_next_one_is_sen
         lease.report(metrics(1))
         lease.report(metrics(2))
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [2]
+
+
+@pytest.fixture
+def gathering(controller, client, clock, answers) -> Callable[..., HeldLease]:
+    """Makes a lease of an order of a controller that takes several epochs in one report."""
+    controller.gathers_epochs = True
+
+    def make() -> HeldLease:
+        return HeldLease(
+            client, controller.add("train"), heartbeat_seconds=0.03, on_answer=answers.put,
+            clock=clock,
+        )  # fmt: skip
+
+    return make
+
+
+def reported(controller) -> list[list[int]]:
+    """The epochs of each report."""
+    return [
+        [*(one.epoch for one in report.earlier), report.epoch]
+        for reports in controller.epochs.values()
+        for report in reports
+    ]
+
+
+def test_epochs_that_end_soon_after_each_other_are_one_report(gathering, clock, controller):
+    with gathering() as lease:
+        lease.report(metrics(1))
+        lease.report(metrics(2))
+        clock.now += 0.49
+        lease.report(metrics(3))
+        clock.now += 0.02
+        lease.report(metrics(4))
+        controller.until(lambda: controller.epochs)
+    assert reported(controller)[0][:3] == [1, 2, 3]
+    assert list(chain(*reported(controller))) == [1, 2, 3, 4]
+
+
+def test_the_last_epochs_can_be_taken_for_the_result(gathering, controller):
+    with gathering() as lease:
+        lease.report(metrics(1))
+        lease.report(metrics(2))
+        assert [one.epoch for one in lease.take_epochs()] == [1, 2]
+        assert lease.take_epochs() == ()
+    assert reported(controller) == []
+
+
+def test_epochs_before_a_checkpoint_are_not_taken(gathering, controller):
+    controller.down = True
+    with gathering() as lease:
+        for report in (metrics(1), checkpoint(1), metrics(2)):
+            lease.report(report)
+        assert [one.epoch for one in lease.take_epochs()] == [2]
+        controller.down = False
+        while not lease.finish(1.0):
+            pass
+    (kinds,) = controller.reported.values()
+    assert kinds == ["epochs", "checkpoint"]
+
+
+def test_epochs_that_are_on_their_way_are_not_taken(gathering, clock, controller):
+    controller.down = True
+    with gathering() as lease:
+        lease.report(metrics(1))
+        clock.now += 0.5
+        lease.report(metrics(2))
+        controller.until(lambda: controller.refused >= 2)
+        lease.report(metrics(3))
+        taken = [one.epoch for one in lease.take_epochs()]
+        controller.down = False
+        while not lease.finish(1.0):
+            pass
+    assert taken[-1:] == [3]
+    assert list(chain(*reported(controller))) + taken == [1, 2, 3]
+
+
+def test_more_epochs_than_a_report_may_have_are_several(gathering, controller):
+    with gathering() as lease:
+        for epoch in range(1, 601):
+            lease.report(metrics(epoch))
+        taken = [one.epoch for one in lease.take_epochs()]
+    assert len(taken) <= 256
+    assert max(map(len, reported(controller)), default=0) <= 257
+    assert list(chain(*reported(controller))) + taken == list(range(1, 601))
+
+
+def test_an_older_controller_gets_each_epoch_by_itself(hold, controller, order):
+    with hold() as lease:
+        lease.report(metrics(1))
+        lease.report(metrics(2))
+        assert lease.take_epochs() == ()
+    assert reported(controller) == [[1], [2]]
 
 
 def test_a_lost_lease_abandons_the_trial(hold, controller, order, answers):

@@ -97,6 +97,34 @@ def test_a_completed_training_is_reported_with_its_epochs(agent, controller):
     assert steps[-1] > 1
 
 
+def test_a_result_brings_the_epochs_that_no_report_has(agent, controller):
+    controller.gathers_epochs = True
+    order = controller.add("train", seconds=0.5, epochs=3)
+    agent.runner.drain()
+
+    result = only_result(controller, order)
+    assert result.last_epochs
+    reports = controller.epochs[order.trial_id]
+    told = [one for report in reports for one in (*report.earlier, report)]
+    assert [one.epoch for one in (*told, *result.last_epochs)] == [1, 2, 3]
+    assert result.last_epochs[-1].validation_metric == 0.3
+
+
+def test_a_training_that_is_handed_back_has_its_epochs_reported(agent, controller):
+    controller.gathers_epochs = True
+    order = controller.add("train", seconds=30, epochs=300)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.epochs[order.trial_id])
+    agent.stopping.set()
+    drained.join(10)
+    assert not drained.is_alive()
+    reports = controller.epochs[order.trial_id]
+    told = [one.epoch for report in reports for one in (*report.earlier, report)]
+    (stored,) = controller.checkpoints[order.trial_id]
+    assert told == list(range(1, stored.epoch + 1))
+    assert controller.reported[order.trial_id][-2:] == ["checkpoint", "hand-back"]
+
+
 def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     orders = [controller.add("train") for _ in range(3)]
     agent.runner.drain()
