@@ -220,4 +220,16 @@ MUTANTS: tuple[Mutant, ...] = (
         new="timeout",
         tests=("tests/faults/test_database_network.py",),
     ),
+    Mutant(  # epochs that come with a result are not counted
+        file="api/store/results.py",
+        old="greatest(epochs, last_epoch, new_epochs) - least(resumed_epoch, first_epoch - 1), 0",
+        new="greatest(epochs, new_epochs) - resumed_epoch, 0",
+        tests=("tests/api/store/test_results.py",),
+    ),
+    Mutant(  # nor stored
+        file="api/store/results.py",
+        old="        | epochs_of(report.last_epochs)\n",
+        new="        | epochs_of(())\n",
+        tests=("tests/api/store/test_results.py",),
+    ),
 )

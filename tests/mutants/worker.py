@@ -99,4 +99,18 @@ MUTANTS: tuple[Mutant, ...] = (
         new="True",
         tests=("tests/worker/trainer/export/test_predict.py",),
     ),
+    Mutant(  # the epochs before a checkpoint come after it, with the result
+        file="worker/agent/lease.py",
+        old="                    if isinstance(last, Checkpoint):\n                        break\n",
+        new="                    if isinstance(last, Checkpoint):\n"
+        "                        self._reports.pop()\n"
+        "                        continue\n",
+        tests=("tests/worker/agent/test_lease.py",),
+    ),
+    Mutant(  # an older service gets epochs in a field that it does not know
+        file="worker/agent/lease.py",
+        old="        if self._order.gathers_epochs:\n            with self._taking:",
+        new="        if True:\n            with self._taking:",
+        tests=("tests/worker/agent/test_lease.py",),
+    ),
 )
