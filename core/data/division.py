@@ -15,7 +15,7 @@ from core.data.datasets import (
     stratified_test_split,
 )
 from core.data.group_split import group_split
-from core.data.labels import MIN_TRAIN_PER_CLASS, hint_of_spelling
+from core.data.labels import FEW_TRAIN_PER_CLASS, MIN_TRAIN_PER_CLASS, hint_of_spelling
 from core.data.split_keys import SplitKeys
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.split_words import USUAL_SEED
@@ -65,6 +65,7 @@ def divided(
         warnings += _warnings(keys, train, test)
         warnings += [] if test is None else _far_from_a_fifth(keys, len(test), len(labels["train"]))
     warnings += _unseen(rule, y, class_names)
+    warnings += _rare(y, class_names)
     return Division(
         train, test, rule, _spec(keys, rule, labels, test, seed), _groups(keys, train, test),
         tuple(warnings),
@@ -227,6 +228,23 @@ def _far_from_a_fifth(keys: SplitKeys, test: int, examples: int) -> list[str]:
         return []
     why = "groups" if keys.kind is SplitKind.GROUP else "equal times"
     return [f"the test split has {share:.0%} of the examples, not a fifth: {why} stay together"]
+
+
+def _rare(y: NDArray[Any], class_names: tuple[str, ...]) -> list[str]:
+    """A warning for classes of which few examples are trained on."""
+    if not class_names:
+        return []
+    counts = class_counts(y, len(class_names))
+    rare = np.flatnonzero(counts < FEW_TRAIN_PER_CLASS)
+    if not len(rare):
+        return []
+    fewest = class_names[int(counts.argmin())]
+    word, words = ("class", "classes") if y.ndim == 1 else ("label", "labels")
+    return [
+        f"fewer than {FEW_TRAIN_PER_CLASS} training examples of {len(rare)} of {len(class_names)} "
+        f"{words} ({counts.min()} of {word} {fewest!r}), which can hardly be learned: add "
+        f"examples, or remove them{hint_of_spelling(fewest, class_names)}"
+    ]
 
 
 def _unseen(rule: SplitRule, y: NDArray[Any], class_names: tuple[str, ...]) -> list[str]:

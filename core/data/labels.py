@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from core.data.spellings import OPTION, groups_of, in_words, one_spelling, other_spelling, tidied
 from core.errors import InvalidDataset
 
-MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
+MIN_TRAIN_PER_CLASS = 2  # one to train on and one to validate on
+FEW_TRAIN_PER_CLASS = 4  # fewer are hardly learned
 _LONGEST = 128  # characters of a name
 _LARGEST = 2**31  # of integer labels
 _JOINERS = frozenset("\u200c\u200d")  # needed within words of Persian and Hindi, and within emoji

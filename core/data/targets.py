@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.labels import FEW_TRAIN_PER_CLASS
 from core.errors import InvalidDataset
 
 CLASSIFICATION, REGRESSION = "image-classification", "regression"  # kinds of `core.tasks`
@@ -89,8 +89,7 @@ def _hardly_repeat(labels: Mapping[str, NDArray[Any]]) -> bool:
     values, counts = np.unique(
         np.concatenate([y.ravel() for y in labels.values()]), return_counts=True
     )
-    # As few examples of a class are too few to train and to test on.
-    is_seldom = bool((counts <= MIN_TRAIN_PER_CLASS).mean() > 0.5)
+    is_seldom = bool((counts <= FEW_TRAIN_PER_CLASS).mean() > 0.5)
     return len(values) > _FEW_VALUES and is_seldom and not _are_counted(values)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.data.labels import MIN_TRAIN_PER_CLASS
+from core.data.labels import FEW_TRAIN_PER_CLASS
 from core.data.nested_lists import is_list
 from core.data.tables.cells import column_of, missing_marks, shown
 from core.data.tables.dialect import listed
@@ -145,7 +145,7 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
 
 def _marks(cells: pa.ChunkedArray) -> str:
     """Which cells that are not empty count as missing: people may mean a class by them."""
-    found = missing_marks(cells, MIN_TRAIN_PER_CLASS)
+    found = missing_marks(cells, FEW_TRAIN_PER_CLASS)
     if not found:
         return ""
     return f", those with {listed(found)} among them: if this is a class, rename it"

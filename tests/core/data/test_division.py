@@ -293,3 +293,20 @@ def test_groups_and_times_mean_the_same_in_all_parts() -> None:
     days = np.arange(N).astype("datetime64[D]")
     with pytest.raises(InvalidDataset, match="holds dates and numbers; expected the same"):
         read(arrays(**parts, time_train=days[:40], time_test=np.arange(20)))
+
+
+@pytest.mark.parametrize("least", [3, 4, 5])
+def test_rare_classes_are_learned_and_warned_of(least: int, tmp_path: Any) -> None:
+    """Known sets of signals have classes of two training examples."""
+    numbers = np.repeat([0, 1, 2], [least, 20, N - 20 - least])
+    found = read(arrays(y=np.array(["owl", "cat", "dog"])[numbers]))
+
+    kept = stored(found.arrays, tmp_path)
+    counts = np.bincount(kept.y_train, minlength=3), np.bincount(kept.y_test, minlength=3)
+    rare = kept.class_names.index("owl")
+    assert (counts[0][rare], counts[1][rare]) == (least - 1, 1)
+    training, validation = kept.rule.validation(kept.y_train, 0.2, 0)
+    assert rare in kept.y_train[training]
+    assert rare in kept.y_train[validation]
+    said = f"fewer than 4 training examples of 1 of 3 classes ({least - 1} of class 'owl')"
+    assert any(said in one for one in found.description.warnings) == (least < 5)

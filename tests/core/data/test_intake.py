@@ -221,9 +221,9 @@ def test_a_file_of_torch_is_answered_with_what_to_do() -> None:
 
 
 def test_a_class_is_counted_as_it_is_in_the_file() -> None:
-    with pytest.raises(InvalidDataset, match=r"class '0' has 4 example\(s\); expected at least 5"):
-        read(x=X, y=np.repeat([0, 1], [4, 56]))
-    assert read(x=X, y=np.repeat([0, 1], [5, 55])).spec.classes == 2
+    with pytest.raises(InvalidDataset, match=r"class '0' has 2 example\(s\); expected at least 3"):
+        read(x=X, y=np.repeat([0, 1], [2, 58]))
+    assert read(x=X, y=np.repeat([0, 1], [3, 57])).spec.classes == 2
 
 
 def test_the_first_example_that_is_not_finite_is_named() -> None:

@@ -63,7 +63,7 @@ def test_one_hot_rows_are_single_labels_unless_the_task_is_given():
         (sets() * 2, None, "not all 0 or 1; expected a matrix of 0 and 1"),
         (sets(), ("a", "b"), "class_names has 2 names, and labels have 3 columns"),
         (sets() | [0, 1, 0], None, "label '1' is 1 in 60 of 60 example"),
-        (sets() & [1, 1, 0], None, r"label '2' is 1 in 0 of 60 example\(s\); expected at least 5"),
+        (sets() & [1, 1, 0], None, r"label '2' is 1 in 0 of 60 example\(s\); expected at least 3"),
     ],
 )
 def test_other_labels_are_refused_with_the_reason(y, names, message):

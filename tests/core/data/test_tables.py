@@ -405,7 +405,7 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
         (HEADER + ROWS + "1e200,2,1\n", "the cells of column 'a' hold values up to 1e+200"),
         ("a\x7f,b,y\n" + ROWS, "a column has the name 'a\\x7f'"),
         (b"a,b,y\n\x81\x8d,1,2\n", "neither UTF-8 nor Windows-1252"),
-        ("a,b,y\n1,2,0\n1,3,1\n" * 2, "expected at least 5: 4 to train on and one to test on"),
+        ("a,b,y\n1,2,0\n1,3,1\n" * 2, "expected at least 3: 2 to train on and one to test on"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_answered_with_what_to_do(data: str | bytes, message: str) -> None:
