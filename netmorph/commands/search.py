@@ -25,25 +25,7 @@ from netmorph.commands.bounding import (
     WithoutLayersOption,
     bounds_of,
 )
-from netmorph.commands.datasets import (
-    CategoryOption,
-    GroupOption,
-    ImageSideOption,
-    LayoutOption,
-    LeaveOutOption,
-    MergeLabelsOption,
-    Splits,
-    SplitSeedOption,
-    TargetOption,
-    TaskOption,
-    TestOption,
-    TextOption,
-    TimeOption,
-    ValidationOption,
-    options_of,
-    resolve,
-    upload,
-)
+from netmorph.commands.datasets import resolve, upload
 from netmorph.commands.options import (
     MOST_IN_FLIGHT,
     MOST_MINUTES,
@@ -62,6 +44,7 @@ from netmorph.commands.preparing import (
     preparation_of,
     read_network,
 )
+from netmorph.commands.reading import with_reading
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
 from netmorph.formatting import clock
@@ -105,6 +88,7 @@ class _Request:
 
 
 @with_service
+@with_reading
 def search(
     service: Target,
     dataset: Annotated[
@@ -114,6 +98,7 @@ def search(
             "the name or id of a data set, digits, or fashion-mnist."
         ),
     ],
+    *,
     trials: Annotated[
         int | None,
         typer.Option(
@@ -187,19 +172,7 @@ def search(
             help="Train on the examples as they are: not moved, mirrored, mixed or partly erased.",
         ),
     ] = False,
-    target: TargetOption = None,
-    text: TextOption = None,
-    category: CategoryOption = None,
-    leave_out: LeaveOutOption = None,
-    layout: LayoutOption = None,
-    image_side: ImageSideOption = None,
-    task: TaskOption = None,
-    merge_labels: MergeLabelsOption = False,
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    group: GroupOption = None,
-    time: TimeOption = None,
-    split_seed: SplitSeedOption = None,
+    reading: Options,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -276,7 +249,7 @@ def search(
         "budget": _given(budget),
         "metric": metric,
         "training": _given(
-            {"ensemble": ensemble, "class_weights": class_weights, "split_seed": split_seed}
+            {"ensemble": ensemble, "class_weights": class_weights, "split_seed": reading.split_seed}
         )
         | (_PLAIN if no_augmentation else {})
         or None,
@@ -286,23 +259,12 @@ def search(
         "parallelism": parallelism or max(1, workers),
         "priority": priority and priority.value,
         "name": name,
-        "task": task and task.kind,
+        "task": reading.task,
     }
-    splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=options_of(
-            layout,
-            image_side,
-            target,
-            text,
-            category,
-            task,
-            splits,
-            leave_out=leave_out,
-            merge_labels=merge_labels,
-        ),
+        options=reading,
         body=_given(body),
         folder=export_to,
         root=_network(root, preparation_of(root_scale, root_mean, root_std)),
