@@ -13,7 +13,7 @@ from api import db
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, errors_as_pages, mount_static
 from api.edge import document, errors
-from api.edge.batches import ReportBatches
+from api.edge.batches import WorkerBatches
 from api.edge.changes import Changes
 from api.edge.compression import Compression
 from api.edge.direct import DirectCalls
@@ -119,7 +119,7 @@ def connect(app: FastAPI, settings: Settings, engine: Engine, worker_engine: Eng
     state.changes = Changes(settings.database_url, state.known_keys.forget)
     state.lanes = Lanes()
     state.worker_engine = worker_engine
-    state.batches = ReportBatches(state.lanes.reports, worker_engine, settings, state.storage)
+    state.batches = WorkerBatches(state.lanes, worker_engine, settings, state.storage)
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.operations = Operations(state.sessions)

@@ -1,9 +1,10 @@
 """Train orders: a worker gets a lease, and everything it needs to train the leased trial."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -11,9 +12,19 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from api.instruments import TRIAL_WAIT
-from api.store import ancestors, final_fits, leases, results, train_orders, trial_exports
+from api.store import (
+    ancestors,
+    final_fits,
+    leases,
+    leases_together,
+    results,
+    train_orders,
+    trial_exports,
+)
 from api.store.leases import Held
+from api.store.leases_together import Asking
 from api.store.missing import missing
+from api.store.together import in_order
 from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts.blobs import BlobRef
@@ -59,8 +70,55 @@ def lease(
         if trial_id is not None and results.last_report(connection, trial_id) is None:
             raise missing("trial", trial_id)
         return None
+    found = train_orders.read(connection, [held.trial_id])
+    return _order(connection, held, found, duration, checkpoint_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """The answer to a request for any trial."""
+
+    order: TrainOrder | None  # None: no trial waits for the worker
+
+
+def lease_together(
+    connection: Connection,
+    calls: Sequence[Asking],
+    duration: timedelta,
+    *,
+    checkpoint_seconds: float | None = None,
+) -> list[LeaseAnswer | None]:
+    """The answers to several requests for any trial; None for those that are left out.
+
+    Those have done nothing. Where it raises an error, some workers may have leases: they get the
+    same ones when they ask again.
+    """
+    held: dict[UUID, Held | None] = {}
+    for group in leases_together.by_kind(calls):
+        held |= leases_together.take(connection, group, duration)
+    found = train_orders.read(connection, [one.trial_id for one in held.values() if one])
+    answers = {
+        worker: LeaseAnswer(
+            None if one is None else _order(connection, one, found, duration, checkpoint_seconds)
+        )
+        for worker, one in held.items()
+    }
+    return in_order([(call.request.worker_id, call) for call in calls], answers)
+
+
+def _order(
+    connection: Connection,
+    held: Held,
+    found: Mapping[UUID, Any],
+    duration: timedelta,
+    checkpoint_seconds: float | None,
+) -> TrainOrder | None:
+    """The order for a lease, of what was found of trials; None where there can be none."""
+    if held.trial_id not in found:  # its search was deleted meanwhile
+        return None
     try:
-        order = _make(connection, held, duration)
+        context = train_orders.context(found[held.trial_id])
+        order = _make(connection, held, context, duration)
     except ImpossibleExport as error:
         _give_up(connection, held, str(error))
         return None
@@ -69,7 +127,7 @@ def lease(
         _log.error("no order can be made", extra=about, exc_info=error)
         _give_up(connection, held, f"no order could be made: {type(error).__name__}: {error}")
         return None
-    return order and order.model_copy(update={"checkpoint_seconds": checkpoint_seconds})
+    return order.model_copy(update={"checkpoint_seconds": checkpoint_seconds})
 
 
 def _give_up(connection: Connection, held: Held, reason: str) -> None:
@@ -84,14 +142,13 @@ def _give_up(connection: Connection, held: Held, reason: str) -> None:
     results.accept(connection, held.trial_id, failed, max_attempts=1)
 
 
-def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder | None:
-    """The order for a lease; None where its search was deleted meanwhile.
+def _make(
+    connection: Connection, held: Held, context: OrderContext, duration: timedelta
+) -> TrainOrder:
+    """The order for a lease.
 
     How to train is decided now where the time left matters, and kept with the trial.
     """
-    context = train_orders.read(connection, held.trial_id)
-    if context is None:
-        return None
     TRIAL_WAIT.observe(context.waited)
     if context.kind is TrialKind.EXPORT:
         return _export_order(connection, held, context, duration)

@@ -17,11 +17,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.controller import reports
+from api.controller import orders, reports
+from api.controller.orders import LeaseAnswer
 from api.db import autocommit
-from api.edge.lanes import Busy, Lane
+from api.edge.lanes import Busy, Lane, Lanes
 from api.settings import Settings
 from api.store import training_reports
+from api.store.leases_together import Asking
 from api.store.together import MOST
 from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
 from core.protocol.contracts.results import ResultAnswer, TrialResult
@@ -91,20 +93,24 @@ class Batches(Generic[C, T]):
             waiting.answer.set_exception(Busy())
 
     def _begin(self) -> None:
-        """Begin a batch with the calls that wait, unless one is carried out."""
+        """Begin a batch, unless one is carried out or no call waits."""
         if self._batch is None and self._waiting:
-            count = min(MOST, len(self._waiting))
-            taken = [self._waiting.popleft() for _ in range(count)]
-            self._batch = asyncio.create_task(self._carry_out(taken))
+            self._batch = asyncio.create_task(self._carry_out())
 
-    async def _carry_out(self, taken: Sequence[_Waiting[C, T]]) -> None:
-        """Answer these calls, then begin the next batch."""
+    async def _carry_out(self) -> None:
+        """Answer the calls that wait, then begin the next batch.
+
+        A task begins after those that are about to run: so calls that come together, as after
+        the answers to another batch, are one batch, and not the first of them by itself.
+        """
+        taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         calls = [one.call for one in taken]
         answers: Sequence[T | None] = [None] * len(taken)
         try:
-            answers = await self._lane.in_thread(
-                lambda: autocommit(self._engine, lambda c: self._together(c, calls))
-            )
+            if calls:
+                answers = await self._lane.in_thread(
+                    lambda: autocommit(self._engine, lambda c: self._together(c, calls))
+                )
         except SQLAlchemyError as error:
             _log.warning("%d calls are carried out one by one: %s", len(taken), error)
         finally:
@@ -114,13 +120,15 @@ class Batches(Generic[C, T]):
             self._begin()
 
 
-class ReportBatches:
+class WorkerBatches:
     """The batches of one application."""
 
-    def __init__(self, lane: Lane, engine: Engine, settings: Settings, storage: Storage) -> None:
+    def __init__(self, lanes: Lanes, engine: Engine, settings: Settings, storage: Storage) -> None:
         """`engine` is for `autocommit`."""
+        lane = lanes.reports
         lease = timedelta(seconds=settings.lease_seconds)
         attempts = settings.max_attempts
+        every = settings.checkpoint_seconds
         self.heartbeats: Batches[tuple[UUID, Heartbeat], Answer] = Batches(
             lane,
             engine,
@@ -138,4 +146,21 @@ class ReportBatches:
             engine,
             lambda connection, calls: reports.accept_together(connection, calls, attempts),
             lambda connection, call: reports.accept(connection, storage, *call, attempts),
+        )
+        self.leases: Batches[Asking, LeaseAnswer] = Batches(
+            lanes.leases,
+            engine,
+            lambda connection, calls: orders.lease_together(
+                connection, calls, lease, checkpoint_seconds=every
+            ),
+            lambda connection, call: LeaseAnswer(
+                orders.lease(
+                    connection,
+                    call.request,
+                    lease,
+                    attempts,
+                    checkpoint_seconds=every,
+                    key_id=call.key_id,
+                )
+            ),
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from api.controller import orders
 from api.db import autocommit
-from api.edge.batches import ReportBatches
+from api.edge.batches import WorkerBatches
 from api.edge.dependencies import TrialId, WorkerDep
 from api.edge.lanes import Busy, Lane
 from api.settings import Settings
 from api.store import endings, training_reports
 from api.store.keys import Caller
+from api.store.leases_together import Asking
 from core.protocol.contracts.checkpoints import CheckpointReport
 from core.protocol.contracts.leases import HandBack, LeaseRequest
 from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
@@ -45,7 +46,7 @@ async def lease_one(
     request: Request, trial_id: TrialId, body: LeaseRequest, caller: WorkerDep
 ) -> TrainOrder:
     """Lease this trial; 409 where it is no longer waiting."""
-    order = await _lease(request, caller, body, trial_id)
+    order = await _lease_named(request, caller, body, trial_id)
     if order is None:
         raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} is no longer waiting")
     return order
@@ -102,32 +103,41 @@ async def report_result(
     return answer
 
 
-async def _lease(
-    request: Request, caller: Caller, body: LeaseRequest, trial_id: UUID | None = None
-) -> TrainOrder | None:
-    lane: Lane = request.app.state.lanes.leases
-    options = _lease_options(request, caller, body)
-    return await _run(request, lane, lambda c: orders.lease(c, body, trial_id=trial_id, **options))
-
-
-def _lease_options(request: Request, caller: Caller, body: LeaseRequest) -> dict[str, Any]:
-    """Options of `orders.lease`; raises Forbidden where the key is for another worker."""
+async def _lease(request: Request, caller: Caller, body: LeaseRequest) -> TrainOrder | None:
+    """The order for any trial; raises Forbidden where the key is for another worker."""
     caller.require_worker(body.name)
+    answer = await _batches(request).leases.run(Asking(body, caller.key_id))
+    return answer.order
+
+
+async def _lease_named(
+    request: Request, caller: Caller, body: LeaseRequest, trial_id: UUID
+) -> TrainOrder | None:
+    """The order for this trial; raises Forbidden where the key is for another worker."""
+    caller.require_worker(body.name)
+    lane: Lane = request.app.state.lanes.leases
     settings = _settings(request)
-    return {
-        "key_id": caller.key_id,
-        "duration": timedelta(seconds=settings.lease_seconds),
-        "max_attempts": settings.max_attempts,
-        "checkpoint_seconds": settings.checkpoint_seconds,
-    }
+    return await _run(
+        request,
+        lane,
+        lambda connection: orders.lease(
+            connection,
+            body,
+            timedelta(seconds=settings.lease_seconds),
+            settings.max_attempts,
+            trial_id,
+            checkpoint_seconds=settings.checkpoint_seconds,
+            key_id=caller.key_id,
+        ),
+    )
 
 
 async def _report(request: Request, statement: Callable[[Connection], T]) -> T:
     return await _run(request, request.app.state.lanes.reports, statement)
 
 
-def _batches(request: Request) -> ReportBatches:
-    batches: ReportBatches = request.app.state.batches
+def _batches(request: Request) -> WorkerBatches:
+    batches: WorkerBatches = request.app.state.batches
     return batches
 
 

@@ -11,6 +11,7 @@ end, in `api.store.endings` and `api.store.results`.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
@@ -77,14 +78,13 @@ def obtain(
 
 
 _RANK_CASES = " ".join(f"WHEN '{priority}' THEN {rank}" for priority, rank in RANKS.items())
-#: The rank of the search whose trial this worker has just trained, while its next one is suggested:
+#: The rank of the searches whose trials workers have just trained, while the next one is suggested:
 #: a search with one trial in flight would lose its worker after each of them. No more trials in
-#: flight are counted than the search may have.
-_EXPECTED = f"""
-SELECT CASE priority {_RANK_CASES} END AS queue_rank
-FROM (SELECT DISTINCT search_id FROM trials
-        WHERE worker_id = :worker_id AND ended_at > now() - interval '{PATIENCE} s'
-            AND kind <> 'export') AS trained
+#: flight are counted than the search may have. `trained` are the columns of a CTE or a table.
+EXPECTED = f"""
+SELECT {{columns}} CASE priority {_RANK_CASES} END AS queue_rank
+FROM (SELECT DISTINCT {{columns}} search_id FROM {{trained}}
+        AND ended_at > now() - interval '{PATIENCE} s' AND kind <> 'export') AS trained
     JOIN searches ON searches.id = search_id
     CROSS JOIN LATERAL (
         SELECT CASE searches.status WHEN 'finishing' THEN 1 ELSE parallelism END AS most) AS allowed
@@ -95,19 +95,22 @@ WHERE searches.status IN ({listed(TRAINING_SEARCH)})
             LIMIT most) AS counted
         ) < most
 """
-#: A bound of the index that the queue is read from: trials behind it are not looked at.
-_NOT_BEFORE_EXPECTED = f"""
-AND trials.queue_rank >= (SELECT coalesce(max(queue_rank), {min(RANKS.values())}) FROM expected)
-"""
-# The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
-_TAKE = """
-WITH other AS (
-    SELECT FROM workers JOIN keys ON keys.id = workers.key_id
-    WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid) AND {open_key}
-), me AS (
-    INSERT INTO workers (id, boot_id, name, device, threads, memory, key_id)
-    SELECT :worker_id, :boot_id, :name, :device, :threads, :memory, :key_id
-    WHERE NOT EXISTS (SELECT FROM other)
+#: Trials that wait for a worker of this kind, with when each is stopped.
+WAITING_TRIALS = f"""
+    SELECT trials.id, trials.queue_rank, trials.available_at,
+        CASE trials.kind
+            WHEN 'search' THEN searches.started_at + make_interval(secs => trials_deadline)
+        END AS stop_at
+    FROM trials JOIN searches ON searches.id = trials.search_id
+    WHERE trials.status IN ({listed(TRIAL_SOURCES[TrialStatus.RUNNING])})
+        AND available_at <= now()
+        AND CASE kind WHEN 'export' THEN :exports
+            ELSE searches.status IN ({listed(TRAINING_SEARCH)}) END
+        AND (kind <> 'search' OR trials_deadline IS NULL
+            OR searches.started_at + make_interval(secs => trials_deadline) > now())
+        AND NOT {FITS_ELSEWHERE}"""
+#: How the row of a worker that asks again is kept up to date.
+SEEN_AGAIN = """
     ON CONFLICT (id) DO UPDATE
     SET boot_id = excluded.boot_id, name = excluded.name, device = excluded.device,
         threads = excluded.threads, memory = excluded.memory, key_id = excluded.key_id,
@@ -117,37 +120,15 @@ WITH other AS (
         resting_until = CASE WHEN {is_restarted} THEN NULL ELSE workers.resting_until END
     WHERE {is_restarted} OR workers.seen_at < now() - interval '5 s'
         OR workers.key_id IS DISTINCT FROM excluded.key_id
-), expected AS MATERIALIZED ({expected}
-), chosen AS (
-    SELECT trials.id,
-        CASE trials.kind
-            WHEN 'search' THEN searches.started_at + make_interval(secs => trials_deadline)
-        END AS stop_at
-    FROM trials JOIN searches ON searches.id = trials.search_id
-    WHERE trials.status IN ({sources})
-        AND available_at <= now() {condition}
-        AND CASE kind WHEN 'export' THEN :exports ELSE searches.status IN ({training}) END
-        AND (kind <> 'search' OR trials_deadline IS NULL
-            OR searches.started_at + make_interval(secs => trials_deadline) > now())
-        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
-            AND (draining OR resting_until > now() AND boot_id = :boot_id))
-        AND NOT EXISTS (SELECT FROM other)
-        AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
-        AND NOT {fits_elsewhere}
-    ORDER BY queue_rank DESC, available_at
-    LIMIT 1
-    FOR UPDATE OF trials SKIP LOCKED
-), moved AS (
-    UPDATE trials
-    SET status = 'running', started_at = now(), worker = :name,
-        worker_id = CAST(:worker_id AS uuid), reason = ''
-    FROM chosen WHERE trials.id = chosen.id
-    RETURNING trials.id, search_id, attempt, stop_at, checkpoint_attempt, checkpoint_epoch
-), leased AS (
+""".replace("{is_restarted}", "workers.boot_id <> excluded.boot_id")
+#: What a trial has when it is leased; follows a CTE `moved` with the trial and its worker. The
+#: epochs after the checkpoint are trained again; those before it belong to this attempt as well.
+LEASED = """
+leased AS (
     INSERT INTO leases (trial_id, attempt, token, worker_id, boot_id, expires_at, stop_at,
         resumed_epoch)
-    SELECT id, attempt, CAST(:token AS uuid), CAST(:worker_id AS uuid), CAST(:boot_id AS uuid),
-        now() + CAST(:lease AS interval), stop_at, checkpoint_epoch
+    SELECT id, attempt, token, worker_id, boot_id, now() + CAST(:lease AS interval), stop_at,
+        checkpoint_epoch
     FROM moved
 ), forgotten AS (
     DELETE FROM epochs USING moved
@@ -158,29 +139,67 @@ WITH other AS (
     WHERE epochs.attempt = checkpoint_attempt AND epoch <= checkpoint_epoch
         AND checkpoint_attempt <> moved.attempt
     ON CONFLICT DO NOTHING
-), {bumped}
-SELECT moved.id AS trial_id, moved.attempt, {notify},
+)""".replace("{metrics}", ", ".join(EPOCH_METRICS))
+#: A bound of the index that the queue is read from: trials behind it are not looked at.
+_NOT_BEFORE_EXPECTED = f"""
+AND trials.queue_rank >= (SELECT coalesce(max(queue_rank), {min(RANKS.values())}) FROM expected)
+"""
+_TAKE = f"""
+WITH other AS (
+    SELECT FROM workers JOIN keys ON keys.id = workers.key_id
+    WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid) AND {OPEN_KEY}
+), me AS (
+    INSERT INTO workers (id, boot_id, name, device, threads, memory, key_id)
+    SELECT :worker_id, :boot_id, :name, :device, :threads, :memory, :key_id
+    WHERE NOT EXISTS (SELECT FROM other)
+    {SEEN_AGAIN}
+), expected AS MATERIALIZED (
+    {EXPECTED.format(columns="", trained="trials WHERE worker_id = :worker_id")}
+), chosen AS (
+    {WAITING_TRIALS} {{condition}}
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
+            AND (draining OR resting_until > now() AND boot_id = :boot_id))
+        AND NOT EXISTS (SELECT FROM other)
+        AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
+    ORDER BY queue_rank DESC, available_at
+    LIMIT 1
+    FOR UPDATE OF trials SKIP LOCKED
+), moved AS (
+    UPDATE trials
+    SET status = 'running', started_at = now(), worker = :name,
+        worker_id = CAST(:worker_id AS uuid), reason = ''
+    FROM chosen WHERE trials.id = chosen.id
+    RETURNING trials.id, search_id, attempt, stop_at, checkpoint_attempt, checkpoint_epoch,
+        CAST(:token AS uuid) AS token, worker_id, CAST(:boot_id AS uuid) AS boot_id
+), {LEASED}, {BUMPED}
+SELECT moved.id AS trial_id, moved.attempt, {NOTIFY_CHANGES},
     EXISTS (SELECT FROM leases WHERE worker_id = :worker_id) AS has_another,
     EXISTS (SELECT FROM other) AS is_of_another_key
 FROM (SELECT) AS one LEFT JOIN moved ON true
 """
 _TAKE_ANY, _TAKE_ONE = (
-    PreparedStatement(
-        _TAKE.format(
-            sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
-            training=listed(TRAINING_SEARCH),
-            metrics=", ".join(EPOCH_METRICS),
-            expected=_EXPECTED,
-            condition=condition,
-            bumped=BUMPED,
-            notify=NOTIFY_CHANGES,
-            is_restarted="workers.boot_id <> excluded.boot_id",
-            open_key=OPEN_KEY,
-            fits_elsewhere=FITS_ELSEWHERE,
-        )
-    )
+    PreparedStatement(_TAKE.format(condition=condition))
     for condition in (_NOT_BEFORE_EXPECTED, "AND trials.id = :trial_id")
 )
+
+
+def worker_row(request: LeaseRequest) -> dict[str, Any]:
+    """What a worker says of itself alone, as columns."""
+    return {
+        "worker_id": request.worker_id,
+        "boot_id": request.boot_id,
+        "name": printable(request.name),
+        "threads": clamped(request.threads),
+    }
+
+
+def kind_of(request: LeaseRequest) -> dict[str, Any]:
+    """What decides which trials a worker may train, as parameters."""
+    return {
+        "device": printable(request.device),
+        "exports": request.exports,
+        "memory": clamped(rounded(request.memory), LARGEST_BIG),
+    }
 
 
 def take(
@@ -198,13 +217,8 @@ def take(
     (`api.store.rests`) gets none either. Raises Forbidden where another open key uses its id.
     """
     values = {
-        "worker_id": request.worker_id,
-        "boot_id": request.boot_id,
-        "name": printable(request.name),
-        "device": printable(request.device),
-        "threads": clamped(request.threads),
-        "exports": request.exports,
-        "memory": clamped(rounded(request.memory), LARGEST_BIG),
+        **worker_row(request),
+        **kind_of(request),
         "token": token,
         "lease": lease,
         "key_id": key_id,

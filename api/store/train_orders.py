@@ -1,7 +1,8 @@
-"""The contents of a train order: too big for the statement that leases, so read after it."""
+"""The contents of train orders: too big for the statement that leases, so read after it."""
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -9,16 +10,20 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     FromClause,
     Select,
     Text,
+    Uuid,
     and_,
     bindparam,
     cast,
+    column,
     exists,
     func,
+    literal_column,
     or_,
     select,
     true,
@@ -33,6 +38,7 @@ from api.models.trials import Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement
+from api.store.together import MOST, as_json
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.speed import slowness
@@ -96,7 +102,7 @@ _OF_PARENT = ("number", "architecture", "value", "value_std", "weights_key", "we
 def _statement() -> Select[Any]:
     """The columns of an OrderContext, labelled with its fields' names where values are equal."""
     parent = aliased(Trial)
-    own = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
+    own = (Trial.id, Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
     measured = _first_measured()
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     waited = func.extract("epoch", Trial.started_at - Trial.available_at)
@@ -115,7 +121,7 @@ def _statement() -> Select[Any]:
             Search.name.label("search_name"),
             Search.created_at,
             Search.traceparent,
-            Search.config,
+            cast(Search.config, Text).label("config"),
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
@@ -123,7 +129,7 @@ def _statement() -> Select[Any]:
             *(getattr(parent, name).label(f"parent_{name}") for name in _OF_PARENT),
             exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
-            Dataset.spec,
+            cast(Dataset.spec, Text).label("spec"),
             measured.c.architecture.label("measured_architecture"),
             measured.c.samples_per_second,
             Dataset.blob_key,
@@ -137,8 +143,16 @@ def _statement() -> Select[Any]:
         .outerjoin(parent, parent.id == Trial.parent_id)
         .outerjoin(Network, _starts_from_network())
         .outerjoin(measured, true())
-        .where(Trial.id == bindparam("trial_id"))
+        .where(Trial.id.in_(_named()))
     )
+
+
+def _named() -> Select[Any]:
+    """The ids in `:trials`, at most those of a batch: so the planner expects few."""
+    rows = func.json_to_recordset(cast(bindparam("trials"), JSON)).table_valued(
+        column("id", Uuid), name="given"
+    )
+    return select(rows.render_derived(with_types=True).c.id).limit(literal_column(str(MOST)))
 
 
 def _first_measured() -> FromClause:
@@ -176,18 +190,21 @@ def _starts_from_network() -> ColumnElement[bool]:
 _READ = PreparedStatement(_statement())
 
 
-def read(connection: Connection, trial_id: UUID) -> OrderContext | None:
-    """The context of a trial's order; None where its search was deleted meanwhile."""
-    row = _READ.first(connection, {"trial_id": trial_id})
-    return None if row is None else _context(row._asdict())
+def read(connection: Connection, trial_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """What `context` makes the contexts of trials' orders of; none for one that is not there."""
+    rows = _READ.rows(connection, {"trials": as_json({"id": one} for one in trial_ids)})
+    return {row.id: row for row in rows}
 
 
-def _context(row: dict[str, Any]) -> OrderContext:
+def context(found: Any) -> OrderContext:
+    """The context of an order; raises ValidationError where something stored has become invalid."""
+    row: dict[str, Any] = found._asdict()
+    del row["id"]
     given = row.pop("hyperparameters")
     has_limit = row.pop("epoch_limit") is not None
     left = row.pop("epochs_left")
     return OrderContext(
-        config=SearchConfig.model_validate(row.pop("config")),
+        config=_config(row.pop("config")),
         kind=TrialKind(row.pop("kind")),
         elapsed=float(row.pop("elapsed")),
         waited=max(0.0, float(row.pop("waited"))),
@@ -200,13 +217,23 @@ def _context(row: dict[str, Any]) -> OrderContext:
         ),
         root=_root(row.pop("root_architecture"), row.pop("root_key"), row.pop("root_bytes")),
         dataset=blobs.reference(row.pop("blob_key"), row.pop("blob_bytes")),
-        dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
+        dataset_spec=_spec(row.pop("spec")),
         slowness=_slowness(row.pop("measured_architecture"), row.pop("samples_per_second")),
         **row,
     )
 
 
-@lru_cache(maxsize=256)  # each order of a search asks for the same one
+@lru_cache(maxsize=256)  # that of a search for each of its orders, as the next two
+def _config(text: str) -> SearchConfig:
+    return SearchConfig.model_validate_json(text)
+
+
+@lru_cache(maxsize=256)
+def _spec(text: str) -> DatasetSpec:
+    return DatasetSpec.model_validate_json(text)
+
+
+@lru_cache(maxsize=256)
 def _slowness(architecture: str | None, samples_per_second: float | None) -> float:
     """That of the first trial; 1 without one, or where its architecture cannot be read any more."""
     if architecture is None or samples_per_second is None:

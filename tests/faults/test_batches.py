@@ -1,4 +1,4 @@
-"""A fault in the middle of a batch of results: each is counted once, whatever its worker learns."""
+"""A fault in the middle of a batch: each call has its effect once, whatever its worker learns."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import Engine
 
 from api import db
+from api.controller import orders
 from api.store import leases, results
+from api.store.leases_together import Asking
 from core.protocol.contracts.results import ResultAnswer, TrialResult
+from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
 from tests.api.conftest import do, engine, world
 from tests.faults.steps import Crash, DurableSteps, Fault
@@ -60,4 +63,34 @@ def test_a_batch_that_is_cut_off_counts_once(world, do, steps, fault, after) -> 
     for trial_id, _ in calls:
         row = world.get(trial_id)
         assert (row.status, row.attempt, row.epochs_spent) == (TrialStatus.COMPLETED, 1, 3)
+    world.audit()
+
+
+def lease(engine: Engine, calls: list[Asking]) -> list[TrainOrder | None]:
+    """What the routes answer to workers that ask for trials."""
+    answers = db.autocommit(engine, lambda c: orders.lease_together(c, calls, LEASE))
+    return [
+        db.autocommit(engine, lambda c, call=call: orders.lease(c, call.request, LEASE, 3))
+        if answer is None
+        else answer.order
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("after", [False, True])
+def test_workers_whose_batch_is_cut_off_lease_one_trial_each(world, steps, fault, after) -> None:
+    search = world.search()
+    trials = [world.trial(search) for _ in range(8)]
+    calls = [Asking(world.worker()) for _ in range(4)]
+    steps.fail_at(1, fault, after=after)
+    with suppress(Crash):
+        lease(world.engine, calls)
+    assert steps.struck
+
+    found = lease(world.engine, calls)  # workers that got no answer ask again
+
+    assert {order.trial_id for order in found if order} == set(trials[:4])
+    statuses = [world.get(trial).status for trial in trials]
+    assert statuses == [TrialStatus.RUNNING] * 4 + [TrialStatus.WAITING] * 4
     world.audit()

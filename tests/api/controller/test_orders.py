@@ -12,7 +12,7 @@ from api.models.leases import Lease
 from api.models.networks import Network
 from api.models.searches import Search
 from api.models.trials import Trial
-from api.store import endings, train_orders, training_reports
+from api.store import endings, training_reports
 from api.store.errors import Conflict, NotFound
 from core.graph.roots import roots
 from core.graph.speed import PRIOR_SPEED
@@ -23,7 +23,7 @@ from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.contracts.train_orders import Member
 from core.protocol.contracts.training import Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
-from tests.api.store.reports import LEASE, checkpoint_of, epoch_of
+from tests.api.store.reports import LEASE, checkpoint_of, context_of, epoch_of
 
 
 def test_nothing_waits_and_unknown_trials_are_distinguished(world, calls) -> None:
@@ -201,7 +201,7 @@ def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, calls, 
     trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
     world.set(Trial, trial, hyperparameters={"epochs": 5})
 
-    assert choose(do(train_orders.read, trial)).epochs == 2
+    assert choose(do(context_of, trial)).epochs == 2
 
 
 def test_a_worker_is_stopped_some_seconds_after_its_own_limit(world, calls) -> None:

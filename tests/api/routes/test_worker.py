@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.edge import known_keys
+from api.edge.batches import WorkerBatches
 from api.edge.lanes import Lane
 from api.roles import Role
 from api.store import searches
@@ -229,7 +230,9 @@ def test_a_revoked_key_of_a_worker_opens_nothing_although_it_was_just_known(
 def test_a_flood_of_requests_for_work_holds_up_no_report(app, http, world) -> None:
     trial = world.trial(world.search())
     order = TrainOrder.model_validate_json(leased(http, world, trial).content)
-    app.state.lanes.leases = Full(threads=1, waiting=0)
+    state = app.state
+    state.lanes.leases = Full(threads=1, waiting=0)
+    state.batches = WorkerBatches(state.lanes, state.worker_engine, state.settings, state.storage)
 
     refused = leased(http, world)
 

@@ -5,7 +5,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from api.models.searches import Version
+from api.store import train_orders
+from api.store.train_orders import OrderContext
 from core.protocol.contracts.blobs import BlobRef
 from core.protocol.contracts.checkpoints import CheckpointReport
 from core.protocol.contracts.leases import HandBack
@@ -37,6 +41,12 @@ def checkpoint_of(held: Any, epoch: int = 1, seconds: float = 1.0) -> Checkpoint
 def handed_back(held: Any) -> HandBack:
     """The message of a worker that gives the trial of a lease back."""
     return HandBack(attempt=held.attempt, token=held.token)
+
+
+def context_of(connection: Connection, trial_id: UUID) -> OrderContext | None:
+    """The context of a trial's order."""
+    row = train_orders.read(connection, [trial_id]).get(trial_id)
+    return None if row is None else train_orders.context(row)
 
 
 def version(world: Any, search_id: UUID) -> int:

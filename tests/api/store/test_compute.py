@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from api.models.trials import Trial
-from api.store import compute, searches, train_orders
+from api.store import compute, searches
 from api.store.final_fits import lineage, model_card
 from core.protocol.contracts.search_config import SearchConfig
 from core.protocol.states import TrialKind
+from tests.api.store.reports import context_of
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}
 TIED = WON | {"after": 0.95, "exported": "final", "reason": ""}
@@ -172,7 +173,7 @@ def test_a_model_card_has_the_seconds_before_the_final_fit(
     search, last = line
     world.set(Trial, last, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, inherited=inherited, seconds=7.0)
-    context = do(train_orders.read, final)
+    context = do(context_of, final)
 
     history = do(model_card, context)
 
@@ -183,14 +184,14 @@ def test_a_model_card_has_the_seconds_before_the_final_fit(
 def test_a_model_card_has_the_request_and_the_latency_of_the_winner(world, do, line) -> None:
     search, last = line
     final = final_of(world, search, last)
-    history = do(model_card, do(train_orders.read, final))
+    history = do(model_card, do(context_of, final))
     assert history["search_id"] == str(search)
     assert SearchConfig.model_validate(history["config"]) == SearchConfig.model_validate(
         world.get_search(search).config
     )
     assert "latency" not in history
     world.set(Trial, last, latency=0.002, precision="bf16", worker_id=None)
-    history = do(model_card, do(train_orders.read, final))
+    history = do(model_card, do(context_of, final))
     assert (history["latency"], history["precision"], history["device"]) == (0.002, "bf16", None)
 
 
@@ -199,7 +200,7 @@ def test_a_model_card_names_the_networks_of_an_ensemble(world, do, line) -> None
     for trial in world.trials(search):
         world.set(Trial, trial.id, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, members=[4, 2], inherited=True)
-    history = do(model_card, do(train_orders.read, final))
+    history = do(model_card, do(context_of, final))
     assert (history["members"], history["of_number"]) == ([4, 2], 4)
     assert (history["seconds_in_lineage"], history["seconds_in_winner"]) == (75.0, 35.0)
 
@@ -207,7 +208,7 @@ def test_a_model_card_names_the_networks_of_an_ensemble(world, do, line) -> None
 def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> None:
     search = world.search()
     final = final_of(world, search, world.trial(search))
-    history = do(model_card, do(train_orders.read, final))
+    history = do(model_card, do(context_of, final))
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (0.0, 0.0)
 
 

@@ -1,8 +1,9 @@
 """What orders of final fits have beside those of other trials: networks, lineage, tallies."""
 
-from api.store import final_fits, train_orders
+from api.store import final_fits
 from core.protocol.contracts.train_orders import Member
 from core.protocol.states import TrialKind
+from tests.api.store.reports import context_of
 
 
 def test_the_members_of_an_ensemble_come_in_the_order_of_their_final_fit(world, do) -> None:
@@ -18,7 +19,7 @@ def test_the_members_of_an_ensemble_come_in_the_order_of_their_final_fit(world, 
     world.trial(other)  # the same numbers belong to other trials elsewhere
     final = world.trial(search, kind=TrialKind.FINAL, parent_id=made[2], members=[2, 0])
 
-    found = do(final_fits.members, do(train_orders.read, final))
+    found = do(final_fits.members, do(context_of, final))
 
     assert found == tuple(
         Member(architecture={"version": 1, "nodes": [number]}, weights=weights[number])

@@ -15,6 +15,7 @@ from api.store.leases import Held
 from core.protocol.contracts.budgets import Budget
 from core.protocol.contracts.hyperparameters import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
+from tests.api.store.reports import context_of
 
 CHOSEN = Hyperparameters(epochs=7)
 
@@ -37,7 +38,7 @@ def test_a_context_has_the_trial_its_parent_its_search_and_its_data(world, do) -
         search, parent_id=parent, inherited=True, morphisms=[step], hyperparameters={"epochs": 5}
     )
 
-    context = do(train_orders.read, trial)
+    context = do(context_of, trial)
 
     assert (context.search_id, context.search_name, context.config.seed) == (search, "a search", 7)
     assert (context.number, context.kind, context.inherited) == (1, TrialKind.SEARCH, True)
@@ -51,7 +52,7 @@ def test_a_context_has_the_trial_its_parent_its_search_and_its_data(world, do) -
 
 
 def test_a_trial_without_a_parent_has_none_in_its_context(world, do) -> None:
-    context = do(train_orders.read, world.trial(world.search(), hyperparameters=None))
+    context = do(context_of, world.trial(world.search(), hyperparameters=None))
     assert context.hyperparameters is None
     assert (context.parent_id, context.parent_number, context.parent_value) == (None, None, None)
     assert (context.parent_architecture, context.parent_weights) == (None, None)
@@ -63,22 +64,22 @@ def test_a_trial_of_a_deleted_search_has_no_context(world, do) -> None:
     trial = world.trial(search)
     with world.sessions.begin() as session:
         searches.remove(session, owner, search)
-    assert do(train_orders.read, trial) is None
+    assert do(context_of, trial) is None
 
 
 def test_the_time_elapsed_is_counted_from_the_start_of_the_search(world, do) -> None:
     search = world.search(status=SearchStatus.PENDING)
     trial = world.trial(search)
-    assert do(train_orders.read, trial).elapsed == 0
+    assert do(context_of, trial).elapsed == 0
     world.set(Search, search, started_at=func.now() - timedelta(seconds=600))
-    assert do(train_orders.read, trial).elapsed == pytest.approx(600, abs=60)
+    assert do(context_of, trial).elapsed == pytest.approx(600, abs=60)
 
 
 def test_epochs_are_left_of_those_reserved_only_under_a_budget_in_epochs(world, do) -> None:
     columns = {"epochs_reserved": 5, "epochs_spent": 2}
     limited = world.trial(world.search(budget=Budget(epochs=20)), **columns)
     unlimited = world.trial(world.search(), **columns)
-    left = [do(train_orders.read, trial).epochs_left for trial in (limited, unlimited)]
+    left = [do(context_of, trial).epochs_left for trial in (limited, unlimited)]
     assert left == [3, None]
 
 
@@ -143,6 +144,6 @@ def test_gains_are_those_of_inheriting_children_at_their_rung_over_their_parent(
 
 def test_the_choices_of_a_trial_are_in_its_context(world, do) -> None:
     trial = world.trial(world.search(), choices={"mixing": 0.2})
-    assert do(train_orders.read, trial).choices.mixing == 0.2
+    assert do(context_of, trial).choices.mixing == 0.2
     world.set(Trial, trial, choices={})
-    assert do(train_orders.read, trial).choices.mixing is None
+    assert do(context_of, trial).choices.mixing is None
