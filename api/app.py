@@ -91,7 +91,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dashboard_router())
     mount_static(app)
     document.install(app)
-    app.add_middleware(DirectCalls, routes=worker.router.routes)
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
@@ -99,6 +98,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestObservation)
     app.add_middleware(RequestTracing)
     app.add_middleware(HeadRequests)
+    app.add_middleware(
+        DirectCalls, routes=worker.router.routes, allowed_hosts=settings.allowed_hosts
+    )
     return app
 
 

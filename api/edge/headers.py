@@ -18,7 +18,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_HEADERS = [
+HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -27,12 +27,12 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
-_NAMES = frozenset(name for name, _ in _HEADERS)
+_NAMES = frozenset(name for name, _ in HEADERS)
 
 
 def protect(response: Response) -> Response:
     """Add the headers to a response that is sent outside of the middleware."""
-    for name, value in _HEADERS:
+    for name, value in HEADERS:
         response.headers.setdefault(name.decode(), value.decode())
     return response
 
@@ -50,7 +50,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 given = message["headers"]
                 present = {name.lower() for name, _ in given} & _NAMES
-                added = [one for one in _HEADERS if one[0] not in present] if present else _HEADERS
+                added = [one for one in HEADERS if one[0] not in present] if present else HEADERS
                 message["headers"] = [*given, *added]
             await send(message)
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
+from math import isinf
 from typing import Any
 
 from starlette.responses import Response
@@ -24,11 +25,10 @@ BODY_SECONDS = 30.0  # for a JSON body, and between two pieces of an upload
 _UPLOAD_PATH = re.compile(r"/v1/datasets|/v1/networks|/ui/datasets|/ui/searches/[^/]+/enqueued")
 _OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-JSON_BODY = "netmorph.json"  # where the scope of a request has its body, once it is checked
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The body is refused; the message says why."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
@@ -58,11 +58,12 @@ class RequestLimits:
             _check_length(headers, JSON_BYTES)
             body = await _read_in_time(receive, JSON_BYTES)
             if _is_json(headers) and body.strip():  # else the route says which fields are missing
-                scope[JSON_BODY] = _checked_json(body)
-        except _Refused as refused:
+                checked_json(body)
+        except Refused as refused:
             await _answer(refused, scope, receive, send)
             return
-        await self.app(scope, _replay(body, receive), send)
+        whole = {"type": "http.request", "body": body, "more_body": False}
+        await self.app(scope, replayed(whole, receive), send)
 
     async def _pass_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on piece by piece; an answer to its remains gives way to the refusal."""
@@ -77,7 +78,7 @@ class RequestLimits:
             raise body.refused
 
 
-async def _answer(refused: _Refused, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
     response: Response = problem(refused.status, str(refused), headers={"Connection": "close"})
     await response(scope, receive, send)
 
@@ -96,14 +97,14 @@ def _is_json(headers: dict[bytes, bytes]) -> bool:
 
 
 def _check_coding(headers: dict[bytes, bytes]) -> None:
-    """Raise _Refused for a compressed body, and for one whose text is said not to be UTF-8."""
+    """Raise Refused for a compressed body, and for one whose text is said not to be UTF-8."""
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise _Refused(
+        raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body unpacked, without Content-Encoding"
         )
     # Parsers of forms would try any codec of Python's, and some of those fail in their own ways.
     if _OTHER_CHARSET.search(headers.get(b"content-type", b"")):
-        raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
 
 
 def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
@@ -112,14 +113,14 @@ def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
         raise _too_large(limit)
 
 
-def _too_slow() -> _Refused:
-    return _Refused(
+def _too_slow() -> Refused:
+    return Refused(
         HTTPStatus.REQUEST_TIMEOUT, f"no more of the body came within {BODY_SECONDS:g} seconds"
     )
 
 
-def _too_large(limit: int) -> _Refused:
-    return _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
+def _too_large(limit: int) -> Refused:
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
 
 
 async def _read_in_time(receive: Receive, limit: int) -> bytes:
@@ -147,8 +148,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive that returns the body read before, then the messages after it."""
+def replayed(message: Message, receive: Receive) -> Receive:
+    """A receive that returns the message that was received before, then those after it."""
     given = False
 
     async def replay() -> Message:
@@ -156,7 +157,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         if given:
             return await receive()
         given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return message
 
     return replay
 
@@ -169,7 +170,7 @@ class _Counted:
         self._limit = limit
         self._size = 0
         self._is_complete = False
-        self.refused: _Refused | None = None
+        self.refused: Refused | None = None
 
     async def __call__(self) -> Message:
         if self._is_complete:  # the app only waits for the end of the connection
@@ -188,19 +189,32 @@ class _Counted:
         return message
 
 
-def _checked_json(body: bytes) -> Any:
-    """The body's value; raises _Refused unless it is strict JSON that the database can store."""
+def checked_json(body: bytes) -> Any:
+    """The body's value; raises Refused unless it is strict JSON that the database can store."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise _Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
     if text.count("[") + text.count("{") > JSON_DEPTH and depth_of(body) > JSON_DEPTH:
-        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
+        raise Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        value = json.loads(
+            text,
+            parse_float=_finite,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
     except (ValueError, RecursionError) as error:
-        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
-    _check_texts(value)
+        raise Refused(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
+    if "\\u" in text:  # as they are, JSON forbids NUL and UTF-8 forbids halves of pairs
+        _check_texts(value)
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "a number is too large")
     return value
 
 
@@ -218,7 +232,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_texts(value: Any) -> None:
-    """Raise _Refused for values that Postgres cannot store: NUL, lone surrogates, infinities."""
+    """Raise Refused for texts that Postgres cannot store: with NUL or a lone surrogate."""
     stack = [value]
     while stack:
         one = stack.pop()
@@ -228,8 +242,6 @@ def _check_texts(value: Any) -> None:
         elif isinstance(one, list):
             stack.extend(one)
         elif isinstance(one, str) and _NOT_STORABLE.search(one):
-            raise _Refused(
+            raise Refused(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "a text holds NUL or half a surrogate pair"
             )
-        elif isinstance(one, float) and one in (float("inf"), float("-inf")):
-            raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "a number is too large")

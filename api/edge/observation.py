@@ -32,24 +32,21 @@ class RequestObservation:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, answered = time.perf_counter(), False
-        scope["netmorph.request_id"] = _id(scope)
-        _current.set(scope)  # not reset: the handler of failures runs outside of this middleware
+        started, answered = begin(scope), False
 
         async def observed(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                _observe(scope, message["status"], started)
-                name = (_HEADER, scope["netmorph.request_id"].encode())
-                message["headers"] = [*message["headers"], name]
+                observe(scope, message["status"], started)
+                message["headers"] = [*message["headers"], id_header(scope)]
             await send(message)
 
         try:
             await self.app(scope, receive, observed)
         except Exception:
             if not answered:
-                _observe(scope, 500, started)
+                observe(scope, 500, started)
             raise
 
 
@@ -81,7 +78,20 @@ def _id(scope: Scope) -> str:
     return uuid4().hex
 
 
-def _observe(scope: Scope, status: int, started: float) -> None:
+def begin(scope: Scope) -> float:
+    """Give a request its id; returns the time, for `observe`."""
+    scope["netmorph.request_id"] = _id(scope)
+    _current.set(scope)  # not reset: the handler of failures runs outside of every middleware
+    return time.perf_counter()
+
+
+def id_header(scope: Scope) -> tuple[bytes, bytes]:
+    """The header of the response that names the request."""
+    return _HEADER, scope["netmorph.request_id"].encode()
+
+
+def observe(scope: Scope, status: int, started: float) -> None:
+    """Note the beginning of the response to a request."""
     HTTP_REQUEST.labels(_route(scope), f"{status // 100}xx").observe(time.perf_counter() - started)
 
 

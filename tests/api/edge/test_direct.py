@@ -1,20 +1,26 @@
 """Direct calls: those that are as they should be are answered without the framework."""
 
+import asyncio
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.testclient import TestClient
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api.edge import errors
 from api.edge.dependencies import WorkerDep
 from api.edge.direct import DirectCalls
+from api.edge.headers import HEADERS
 from api.edge.known_keys import KnownKeys
-from api.edge.limits import RequestLimits
+from api.edge.limits import JSON_BYTES, RequestLimits
+from api.instruments import HTTP_REQUEST
 from api.roles import Role
 from api.store.errors import Conflict
 from api.store.keys import Caller
+from core.protocol import tracing
 from core.protocol.contracts.reports import Answer, Heartbeat
 
 KEY, TRIAL = "netmorph_" + "k" * 40, uuid4()
@@ -31,6 +37,8 @@ async def heartbeat(
         raise HTTPException(404, "no such trial")
     if body.step == 409:
         raise Conflict("not now")
+    if body.step == 500:
+        raise ZeroDivisionError
     if body.step == 204:
         return None
     return Answer(reason=f"{trial_id} {body.step} {caller.name} {request.url.path}")
@@ -59,9 +67,12 @@ def http(passed_on: list[str]) -> TestClient:
             await self._inner(scope, receive, send)
 
     app.add_middleware(Noted)
-    app.add_middleware(DirectCalls, routes=router.routes)
     app.add_middleware(RequestLimits, upload_bytes=1000)
-    return TestClient(app, headers={"Authorization": f"Bearer {KEY}"})
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["testserver"])
+    app.add_middleware(DirectCalls, routes=router.routes, allowed_hosts=["testserver"])
+    return TestClient(
+        app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {KEY}"}
+    )
 
 
 def beat(step: int, **changes: Any) -> dict[str, Any]:
@@ -91,3 +102,84 @@ def test_any_other_call_takes_the_ordinary_way(http, passed_on) -> None:
     assert passed_on == [path, path, path, unknown, path, "/v1/worker/else"]
     assert http.post(path, json=beat(1), headers={"Authorization": "Basic x"}).status_code == 401
     assert len(passed_on) == 6
+
+
+def test_a_direct_answer_has_the_headers_of_every_response_and_is_measured(http, passed_on) -> None:
+    def measured(status: str) -> float:
+        child = HTTP_REQUEST.labels("POST /v1/worker/trials/{trial_id}/heartbeat", status)
+        samples = child.collect()[0].samples
+        return next(one.value for one in samples if one.name.endswith("_count"))
+
+    path = f"/v1/worker/trials/{TRIAL}/heartbeat"
+    before = {status: measured(status) for status in ("2xx", "4xx", "5xx")}
+    statuses = {7: 200, 204: 204, 404: 404, 409: 409, 500: 500}
+    for step, status in statuses.items():
+        given = {"X-Request-ID": f"request-{step}"}
+        answer = http.post(path, json=beat(step), headers=given)
+        assert answer.status_code == status
+        assert answer.headers.get("x-request-id", "request-500") == f"request-{step}"
+        for name, value in HEADERS:
+            assert answer.headers.get_list(name.decode()) == [value.decode()]
+    assert "request-500" in answer.json()["detail"]
+    assert {status: measured(status) - count for status, count in before.items()} == {
+        "2xx": 2, "4xx": 2, "5xx": 1,
+    }  # fmt: skip
+    assert passed_on == []
+
+
+WHOLE = json.dumps(beat(7)).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "headers"),
+    [
+        (422, b'{"attempt": 1}', {}),
+        (400, b'{"attempt": 1, "attempt": 1}', {}),
+        (400, b'{"attempt": NaN}', {}),
+        (422, b'{"attempt": 1e999}', {}),
+        (422, b'{"attempt": "\\u0000"}', {}),
+        (413, b" " * (JSON_BYTES + 1), {}),
+        (415, WHOLE, {"Content-Encoding": "gzip"}),
+        (400, WHOLE, {"Host": "elsewhere"}),
+        (401, WHOLE, {"Authorization": "Bearer"}),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_answered_by_the_ordinary_way(
+    http, status, content, headers
+) -> None:
+    path = f"/v1/worker/trials/{TRIAL}/heartbeat"
+    given = {"Content-Type": "application/json"} | headers
+    assert http.post(path, content=content, headers=given).status_code == status
+
+
+@pytest.mark.parametrize(("second", "status"), [(b" ", 200), (b"}", 400)])
+def test_a_body_that_comes_in_pieces_is_read_by_the_ordinary_way(http, second, status) -> None:
+    path, sent = f"/v1/worker/trials/{TRIAL}/heartbeat", []
+    pieces = [
+        {"type": "http.request", "body": WHOLE, "more_body": True},
+        {"type": "http.request", "body": second},
+    ]
+    headers = {
+        "host": "testserver", "authorization": f"Bearer {KEY}", "content-type": "application/json",
+        "content-length": str(len(WHOLE) + 1),
+    }  # fmt: skip
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "scheme": "http",
+        "query_string": b"", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        return pieces.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(http.app(scope, receive, send))
+    assert sent[0]["status"] == status
+
+
+def test_no_call_is_direct_while_calls_are_traced(http, passed_on, monkeypatch) -> None:
+    monkeypatch.setattr(tracing, "is_on", lambda: True)
+    path = f"/v1/worker/trials/{TRIAL}/heartbeat"
+    assert http.post(path, json=beat(7)).status_code == 200
+    assert passed_on == [path]
