@@ -22,7 +22,7 @@ from api.store import (
     trial_exports,
 )
 from api.store.leases import Held
-from api.store.leases_together import Asking
+from api.store.leases_together import LeaseCall
 from api.store.missing import missing
 from api.store.together import in_order
 from api.store.train_orders import OrderContext
@@ -83,7 +83,7 @@ class LeaseAnswer:
 
 def lease_together(
     connection: Connection,
-    calls: Sequence[Asking],
+    calls: Sequence[LeaseCall],
     duration: timedelta,
     *,
     checkpoint_seconds: float | None = None,

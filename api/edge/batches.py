@@ -23,7 +23,7 @@ from api.db import autocommit
 from api.edge.lanes import Busy, Lane, Lanes
 from api.settings import Settings
 from api.store import training_reports
-from api.store.leases_together import Asking
+from api.store.leases_together import LeaseCall
 from api.store.together import MOST
 from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
 from core.protocol.contracts.results import ResultAnswer, TrialResult
@@ -147,7 +147,7 @@ class WorkerBatches:
             lambda connection, calls: reports.accept_together(connection, calls, attempts),
             lambda connection, call: reports.accept(connection, storage, *call, attempts),
         )
-        self.leases: Batches[Asking, LeaseAnswer] = Batches(
+        self.leases: Batches[LeaseCall, LeaseAnswer] = Batches(
             lanes.leases,
             engine,
             lambda connection, calls: orders.lease_together(

@@ -18,7 +18,7 @@ from api.edge.lanes import Busy, Lane
 from api.settings import Settings
 from api.store import endings, training_reports
 from api.store.keys import Caller
-from api.store.leases_together import Asking
+from api.store.leases_together import LeaseCall
 from core.protocol.contracts.checkpoints import CheckpointReport
 from core.protocol.contracts.leases import HandBack, LeaseRequest
 from core.protocol.contracts.reports import Answer, EpochReport, Heartbeat
@@ -106,7 +106,7 @@ async def report_result(
 async def _lease(request: Request, caller: Caller, body: LeaseRequest) -> TrainOrder | None:
     """The order for any trial; raises Forbidden where the key is for another worker."""
     caller.require_worker(body.name)
-    answer = await _batches(request).leases.run(Asking(body, caller.key_id))
+    answer = await _batches(request).leases.run(LeaseCall(body, caller.key_id))
     return answer.order
 
 

@@ -31,7 +31,7 @@ from core.protocol.contracts.leases import LeaseRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class LeaseCall:
     """A request for any trial, and the key that it came with."""
 
     request: LeaseRequest
@@ -97,7 +97,7 @@ FROM asking LEFT JOIN moved ON moved.worker_id = asking.worker_id
 
 
 def take(
-    connection: Connection, calls: Sequence[Asking], lease: timedelta
+    connection: Connection, calls: Sequence[LeaseCall], lease: timedelta
 ) -> dict[UUID, Held | None]:
     """The leases of workers of one kind by their ids, None where no trial waits for the worker.
 
@@ -116,12 +116,12 @@ def _held(row: Any) -> Held | None:
     return None if row.trial_id is None else Held(row.trial_id, row.attempt, row.token)
 
 
-def by_kind(calls: Iterable[Asking]) -> list[list[Asking]]:
+def by_kind(calls: Iterable[LeaseCall]) -> list[list[LeaseCall]]:
     """The calls by what decides which trials a worker may train; of each worker its first."""
-    first: dict[UUID, Asking] = {}
+    first: dict[UUID, LeaseCall] = {}
     for call in calls:
         first.setdefault(call.request.worker_id, call)
-    groups: dict[tuple[Any, ...], list[Asking]] = {}
+    groups: dict[tuple[Any, ...], list[LeaseCall]] = {}
     for call in first.values():
         groups.setdefault(tuple(kind_of(call.request).values()), []).append(call)
     return list(groups.values())

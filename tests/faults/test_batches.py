@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from api import db
 from api.controller import orders
 from api.store import leases, results
-from api.store.leases_together import Asking
+from api.store.leases_together import LeaseCall
 from core.protocol.contracts.results import ResultAnswer, TrialResult
 from core.protocol.contracts.train_orders import TrainOrder
 from core.protocol.states import TrialStatus
@@ -66,7 +66,7 @@ def test_a_batch_that_is_cut_off_counts_once(world, do, steps, fault, after) -> 
     world.audit()
 
 
-def lease(engine: Engine, calls: list[Asking]) -> list[TrainOrder | None]:
+def lease(engine: Engine, calls: list[LeaseCall]) -> list[TrainOrder | None]:
     """What the routes answer to workers that ask for trials."""
     answers = db.autocommit(engine, lambda c: orders.lease_together(c, calls, LEASE))
     return [
@@ -82,7 +82,7 @@ def lease(engine: Engine, calls: list[Asking]) -> list[TrainOrder | None]:
 def test_workers_whose_batch_is_cut_off_lease_one_trial_each(world, steps, fault, after) -> None:
     search = world.search()
     trials = [world.trial(search) for _ in range(8)]
-    calls = [Asking(world.worker()) for _ in range(4)]
+    calls = [LeaseCall(world.worker()) for _ in range(4)]
     steps.fail_at(1, fault, after=after)
     with suppress(Crash):
         lease(world.engine, calls)

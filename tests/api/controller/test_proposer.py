@@ -16,7 +16,7 @@ from core.protocol.states import SearchStatus, TrialStatus
 PATIENCE = 60.0  # seconds
 
 
-class Asking:
+class LeaseCall:
     """A proposer, and the end of its next answer as an event."""
 
     def __init__(self, world: Any) -> None:
@@ -37,8 +37,8 @@ class Asking:
 
 
 @pytest.fixture
-def asking(world: Any) -> Iterator[Asking]:
-    asking = Asking(world)
+def asking(world: Any) -> Iterator[LeaseCall]:
+    asking = LeaseCall(world)
     yield asking
     asking.proposer.close()
 

@@ -16,7 +16,7 @@ from api.models.trials import Epoch, Trial
 from api.models.workers import MemoryLimit, Worker
 from api.priorities import RANKS, Priority
 from api.store import endings, leases, leases_together, results
-from api.store.leases_together import Asking
+from api.store.leases_together import LeaseCall
 from core.protocol.contracts.leases import LeaseRequest
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from tests.api.store.reports import LEASE, version
@@ -114,7 +114,7 @@ class Fleet:
         with world.sessions.begin() as session:
             session.add(MemoryLimit(device="a", memory=GIB, exceeded=50))
 
-    def _asking(self, spec: WorkerSpec) -> Asking:
+    def _asking(self, spec: WorkerSpec) -> LeaseCall:
         request = LeaseRequest(
             worker_id=uuid4(),
             boot_id=uuid4(),
@@ -124,7 +124,7 @@ class Fleet:
             exports=spec.exports,
         )
         if spec.state == "new":
-            return Asking(request, self.caller.key_id)
+            return LeaseCall(request, self.caller.key_id)
         key = self.stranger if spec.state == "other" else self.caller
         with self.world.sessions.begin() as session:
             session.add(
@@ -142,7 +142,7 @@ class Fleet:
                     else None,
                 )
             )
-        return Asking(request, self.caller.key_id)
+        return LeaseCall(request, self.caller.key_id)
 
     def _train(self, workers: Sequence[WorkerSpec]) -> None:
         for call, spec in zip(self.calls, workers, strict=True):
@@ -173,7 +173,7 @@ class Fleet:
             columns["queue_rank"] = RANKS[search.priority]
         self.world.trial(self.searches[spec.search], **columns)
 
-    def alone(self, connection: Connection, call: Asking) -> UUID | None:
+    def alone(self, connection: Connection, call: LeaseCall) -> UUID | None:
         """The trial that a worker leases by itself."""
         taken = leases.take(connection, call.request, uuid4(), LEASE, key_id=call.key_id)
         return None if taken.held is None else taken.held.trial_id
@@ -240,9 +240,9 @@ def test_each_worker_gets_what_it_would_have_got_by_itself(
         assert fleet.rows(connection) == rows
 
 
-def asking(world: Any, count: int) -> list[Asking]:
+def asking(world: Any, count: int) -> list[LeaseCall]:
     """New workers of one kind."""
-    return [Asking(world.worker()) for _ in range(count)]
+    return [LeaseCall(world.worker()) for _ in range(count)]
 
 
 def test_as_many_trials_as_workers_are_leased_in_the_order_of_the_queue(world, do) -> None:
@@ -339,11 +339,11 @@ def test_a_worker_that_asks_again_keeps_the_lease_whose_answer_was_lost(world, d
 
 
 def test_calls_are_grouped_by_what_fits_the_workers_and_each_worker_asks_once() -> None:
-    def call(number: int, **values: Any) -> Asking:
+    def call(number: int, **values: Any) -> LeaseCall:
         request = LeaseRequest(
             worker_id=UUID(int=number), boot_id=uuid4(), name=f"w{number}", device="cpu"
         )
-        return Asking(request.model_copy(update=values))
+        return LeaseCall(request.model_copy(update=values))
 
     calls = [
         call(0), call(1, threads=4), call(2, memory=3 * GIB), call(3, memory=3 * GIB + 1),
