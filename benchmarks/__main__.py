@@ -18,6 +18,7 @@ NAMES = (
     "trainer",
     "load",
     "controller",
+    "scaling",
     "dashboard",
 )
 EXPERIMENTS = ("outcome", "paper", "strategies", "parallel", "ablations", "nas_peers")

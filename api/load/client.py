@@ -79,6 +79,7 @@ class SimulatedWorker:
     heartbeat_seconds: float
     rng: Random
     at_once: bool = False  # its trials begin and end with those of all other workers
+    poll_seconds: float = 1.0  # until it asks again where no trial waits, in the mean
     identity: dict[str, Any] = field(
         default_factory=lambda: {
             "worker_id": str(uuid4()), "boot_id": str(uuid4()), "name": "load", "device": "cpu",
@@ -92,7 +93,7 @@ class SimulatedWorker:
             found = await self._call("lease", "/v1/worker/lease", self.identity)
             order = json.loads(found) if found else None
             if order is None:
-                await asyncio.sleep(0.5 + self.rng.random())
+                await asyncio.sleep(self.poll_seconds * (0.5 + self.rng.random()))
             while order is not None:
                 order = await self._train(order)
         self.connection.close()

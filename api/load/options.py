@@ -18,7 +18,7 @@ class Load:
     @property
     def trials(self) -> int:
         """Waiting trials of each search, more than can be trained."""
-        return 10 + int(2 * self.offered * self.seconds + 2 * CALLS) // self.searches
+        return 10 + int(2 * self.offered * self.seconds + 2 * CALLS) // max(1, self.searches)
 
 
 QUICK = Load(workers=50, searches=10, seconds=4.0, offered=40.0)

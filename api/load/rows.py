@@ -1,6 +1,9 @@
 """Searches with waiting trials, made by one statement each instead of by strategies."""
 
+from uuid import UUID
+
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from api import db
 from api.models.searches import Search
@@ -36,16 +39,10 @@ FROM searches CROSS JOIN generate_series(0, :trials - 1) AS number
 def prepare(engine: Engine, search_count: int, trials: int) -> None:
     """Create searches with waiting trials; with one in flight they request no suggestions."""
     with db.sessions(engine).begin() as session:
-        key = keys.create(session, "bench", Role.USER)
-        caller = Caller(key.id, key.name, key.role)
-        blob = BlobRef(key=f"datasets/{'0' * 64}.safetensors", sha256="0" * 64, bytes=1)
-        data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
+        caller, data_id = _dataset(session)
         for number in range(search_count):
             config = SearchConfig(budget=Budget(trials=100_000), parallelism=1)
-            search = new_searches.add(
-                session, caller, name=str(number), dataset_id=data.id, config=config,
-                bounds=Bounds(), trials_deadline=None,
-            )  # fmt: skip
+            search = _search(session, caller, data_id, str(number), config)
             searches.move(session, search, SearchStatus.RUNNING)
             session.get_one(Search, search).next_number = trials
         session.flush()
@@ -53,3 +50,29 @@ def prepare(engine: Engine, search_count: int, trials: int) -> None:
         session.execute(_TRIALS, {"architecture": architecture, "trials": trials})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
+
+
+def begin_search(engine: Engine, *, strategy: str, parallelism: int) -> None:
+    """Create a search whose trials the controller proposes."""
+    config = SearchConfig(budget=Budget(trials=100_000), parallelism=parallelism, strategy=strategy)
+    with db.sessions(engine).begin() as session:
+        caller, data_id = _dataset(session)
+        _search(session, caller, data_id, strategy, config)
+
+
+def _dataset(session: Session) -> tuple[Caller, UUID]:
+    """A user and a data set."""
+    key = keys.create(session, "bench", Role.USER)
+    caller = Caller(key.id, key.name, key.role)
+    blob = BlobRef(key=f"datasets/{'0' * 64}.safetensors", sha256="0" * 64, bytes=1)
+    data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
+    return caller, data.id
+
+
+def _search(
+    session: Session, caller: Caller, data_id: UUID, name: str, config: SearchConfig
+) -> UUID:
+    return new_searches.add(
+        session, caller, name=name, dataset_id=data_id, config=config, bounds=Bounds(),
+        trials_deadline=None,
+    )  # fmt: skip

@@ -140,6 +140,14 @@ def test_a_disturbed_service_loses_no_result():
 
 
 @pytest.mark.slow
+def test_one_search_keeps_simulated_workers_busy():
+    found = measured("scaling")
+    assert set(found) == {"random", "bayesian"}
+    for one in found.values():
+        assert all(0 < figures["efficiency"] < 1.6 for figures in one.values())
+
+
+@pytest.mark.slow
 def test_a_users_own_server_is_measured_and_left_as_it_was(database_server):
     plain = make_url(database_server).set(drivername="postgresql")
     url = plain.render_as_string(hide_password=False)
