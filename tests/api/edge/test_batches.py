@@ -68,6 +68,18 @@ def test_calls_that_come_while_a_batch_is_carried_out_are_the_next_one(engine) -
     anyio.run(scenario)
 
 
+def test_calls_that_come_together_are_one_batch(engine) -> None:
+    async def scenario() -> None:
+        service = Service(engine)
+        service.let_go.set()
+        async with anyio.create_task_group() as tasks:
+            for call in (1, 2, 3):
+                tasks.start_soon(service.send, call)
+        assert service.together == [[1, 2, 3]]
+
+    anyio.run(scenario)
+
+
 def test_what_a_batch_leaves_out_is_carried_out_alone(engine) -> None:
     async def scenario() -> None:
         service = Service(engine)

@@ -381,3 +381,17 @@ def test_batches_at_the_same_time_lease_each_trial_once_and_never_wait_for_each_
     assert len(set(trained)) == len(trained)
     assert {world.get(trial).status for trial in trained} == {TrialStatus.COMPLETED}
     world.audit()
+
+
+def test_batches_of_the_same_workers_in_any_order_never_wait_for_each_other(world, do) -> None:
+    """They lock the rows of the workers; a deadlock is an error of the database."""
+    fleet = asking(world, 32)
+
+    def ask(seed: int) -> None:
+        for _ in range(25):
+            assert set(do(leases_together.take, fleet[:: 1 if seed % 2 else -1], LEASE)) == {
+                call.request.worker_id for call in fleet
+            }
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(ask, range(4)))
