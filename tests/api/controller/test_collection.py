@@ -136,6 +136,31 @@ def test_a_collection_keeps_what_is_needed_and_nothing_else(world, tmp_path, see
     assert (again.superseded.blobs, again.orphans.blobs, again.discarded.blobs) == (0, 0, 0)
 
 
+def test_the_networks_of_an_ensemble_keep_their_weights(world, tmp_path) -> None:
+    storage = Storage((tmp_path / "storage").as_uri())
+    search = world.search()
+    kept = []
+    for number, value in enumerate((0.9, 0.8, 0.7, 0.6)):
+        weights = storage.put("weights", str(number).encode(), "safetensors")
+        kept.append(weights.key)
+        world.trial(
+            search, status="completed", ended_at=_now(), report_digest=b"1", value=value,
+            weights_key=weights.key, weights_bytes=weights.bytes,
+        )  # fmt: skip
+    best = world.trials(search)[0].id
+    world.trial(
+        search, kind="final", status="completed", parent_id=best, members=[0, 3],
+        ended_at=_now(), report_digest=b"1",
+    )  # fmt: skip
+    with world.sessions.begin() as session:
+        searches.move(session, search, SearchStatus.FINISHING)
+        searches.move(session, search, SearchStatus.COMPLETED)
+    let_pass(storage, 2 * HOUR)
+    Sweeper(storage, world.sessions, 0.001, retention=Retention(KEEP, HOUR)).sweep()
+    left = [(folder(storage) / key).exists() for key in kept]
+    assert left == [True, True, False, True]  # two are the best ones, and one is a member
+
+
 def test_the_files_of_another_database_stay(world, tmp_path, caplog) -> None:
     storage = Storage((tmp_path / "storage").as_uri())
     files = {storage.put("weights", str(n).encode(), "safetensors").key for n in range(12)}
