@@ -80,7 +80,8 @@ def obtain(
 _RANK_CASES = " ".join(f"WHEN '{priority}' THEN {rank}" for priority, rank in RANKS.items())
 #: The rank of the searches whose trials workers have just trained, while the next one is suggested:
 #: a search with one trial in flight would lose its worker after each of them. No more trials in
-#: flight are counted than the search may have. `trained` are the columns of a CTE or a table.
+#: flight are counted than the search may have, the newest first: the index has older ones that have
+#: ended, until it is vacuumed. `trained` are the columns of a CTE or a table.
 EXPECTED = f"""
 SELECT {{columns}} CASE priority {_RANK_CASES} END AS queue_rank
 FROM (SELECT DISTINCT {{columns}} search_id FROM {{trained}}
@@ -92,7 +93,7 @@ WHERE searches.status IN ({listed(TRAINING_SEARCH)})
     AND (SELECT count(*) FROM (
             SELECT FROM trials AS live WHERE live.search_id = searches.id
                 AND live.status IN ({listed(LIVE_TRIAL)}) AND live.kind <> 'export'
-            LIMIT most) AS counted
+            ORDER BY live.number DESC LIMIT most) AS counted
         ) < most
 """
 #: Trials that wait for a worker of this kind, with when each is stopped.
