@@ -162,8 +162,8 @@ def _bodies(of: Document) -> list[str]:
     while todo:
         name = todo.pop()
         found.add(name)
-        properties = of["components"]["schemas"][name].get("properties", {})
-        todo |= {_name(one) for one in properties.values()} - {""} - found
+        properties = of["components"]["schemas"][name].get("properties", {}).values()
+        todo |= {_name(one) or _name(one.get("items", {})) for one in properties} - {""} - found
     objects = (name for name in found if "properties" in of["components"]["schemas"][name])
     return sorted(objects, key=_anchor)
 

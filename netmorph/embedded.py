@@ -28,6 +28,7 @@ _DURABLE = {
     "max_wal_senders": "0",
     "wal_level": "minimal",
     "jit": "off",
+    "autovacuum_naptime": "10s",  # the dead rows of a minute's results halve the speed
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",

@@ -23,8 +23,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # the answer to an epoch report is ignored
         file="worker/agent/lease.py",
-        old="            self._handle(answer)\n        except Refused as error:\n            kind",
-        new="        except Refused as error:\n            kind",
+        old="            self._handle(answer)\n        except Refused as error:\n            log",
+        new="        except Refused as error:\n            log",
         tests=("tests/worker/agent/test_lease.py",),
     ),
     Mutant(  # a silent worker has no time to be heard after an outage
