@@ -110,21 +110,6 @@ def test_a_result_brings_the_epochs_that_no_report_has(agent, controller):
     assert result.last_epochs[-1].validation_metric == 0.3
 
 
-def test_a_training_that_is_handed_back_has_its_epochs_reported(agent, controller):
-    controller.gathers_epochs = True
-    order = controller.add("train", seconds=30, epochs=300)
-    drained = agent.drain_aside()
-    controller.until(lambda: controller.epochs[order.trial_id])
-    agent.stopping.set()
-    drained.join(10)
-    assert not drained.is_alive()
-    reports = controller.epochs[order.trial_id]
-    told = [one.epoch for report in reports for one in (*report.earlier, report)]
-    (stored,) = controller.checkpoints[order.trial_id]
-    assert told == list(range(1, stored.epoch + 1))
-    assert controller.reported[order.trial_id][-2:] == ["checkpoint", "hand-back"]
-
-
 def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     orders = [controller.add("train") for _ in range(3)]
     agent.runner.drain()
@@ -285,15 +270,20 @@ def test_a_killed_trainer_takes_its_children_with_it(agent, controller, gone, ca
     assert gone(int(child.split()[1]))
 
 
-def test_a_shutdown_stores_a_checkpoint_and_hands_the_trial_back(agent, controller):
+@pytest.mark.parametrize("gathers_epochs", [False, True])
+def test_a_shutdown_stores_a_checkpoint_and_hands_the_trial_back(agent, controller, gathers_epochs):
+    controller.gathers_epochs = gathers_epochs
     order = controller.add("train", seconds=30, epochs=300)
     drained = agent.drain_aside()
     controller.until(lambda: controller.epochs[order.trial_id])
     agent.stopping.set()
     drained.join(10)
     assert not drained.is_alive()
+    reports = controller.epochs[order.trial_id]
+    told = [one.epoch for report in reports for one in (*report.earlier, report)]
     (stored,) = controller.checkpoints[order.trial_id]
-    assert stored.epoch == controller.epochs[order.trial_id][-1].epoch
+    assert stored.epoch == reports[-1].epoch
+    assert told == list(range(1, stored.epoch + 1))
     assert controller.reported[order.trial_id][-2:] == ["checkpoint", "hand-back"]
     assert controller.results[order.trial_id] == []
 
